@@ -1,1 +1,33 @@
-//! placeholder
+//! The durable side of Roomtone: update log, snapshots, archive and quarantine behind one [`Store`].
+//!
+//! In reading order: what a document is called ([`DocId`]), what is kept about an edit ([`Record`]), what a load
+//! returns ([`Stored`]), the promises ([`Store`]), the backends ([`SqliteStore`], [`MemoryStore`]), and the one
+//! thing that is built on top of them ([`compact`]).
+//!
+//! Everything here is bytes. Only [`compact`] knows the CRDT engine, and it is the only caller of it.
+
+// A test that meets what it did not expect should stop there and then.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod compact;
+mod doc_id;
+mod faults;
+mod frame;
+mod history;
+pub mod limits;
+mod memory;
+mod record;
+mod sqlite;
+mod store;
+mod stored;
+
+pub use compact::{CompactError, CompactReport, compact};
+pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
+pub use faults::{Faults, FaultyStore};
+pub use memory::MemoryStore;
+pub use record::{Batch, Epoch, Generation, Record, Row, RowId};
+pub use sqlite::SqliteStore;
+pub use store::{
+    Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Store, StoreError,
+};
+pub use stored::{Damage, Damaged, Stored, StoredSnapshot};

@@ -1,2 +1,98 @@
-//! placeholder
-fn main() {}
+//! The binary `roomtone`: reads what was typed and runs it.
+
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use roomtone_server::cli::{Cli, Command, ConfigCommand};
+use roomtone_server::config::Config;
+use roomtone_server::server::Server;
+use roomtone_server::{logs, signals};
+
+/// Rooms allocate and free in bursts; this one gives memory back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => match Config::read(*args) {
+            Ok(config) => serve(config),
+            Err(error) => fail(&format!("configuration: {error}")),
+        },
+        Command::Config { command: ConfigCommand::Check(args) } => match Config::read(*args) {
+            Ok(config) => {
+                say(&config.describe());
+                for warning in &config.warnings {
+                    say(&format!("warning: {warning}"));
+                }
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&format!("configuration: {error}")),
+        },
+        Command::Health { listen } => health(listen),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    if let Err(error) = logs::start(&config.log, config.log_format) {
+        return fail(&format!("configuration: log: {error}"));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot start: {error}")),
+    };
+    let result = runtime.block_on(async {
+        let stop = signals::watch()?;
+        let server = Server::start(&config).await?;
+        let address = server.address()?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(%address, store = %config.store_path.display(), "listening");
+        say(&format!("roomtone is listening on http://{address}"));
+        server.run(stop).await;
+        anyhow::Ok(())
+    });
+    // What still runs on blocking threads has nothing left to save.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+/// A small HTTP request, so that a container needs no other program for its health check.
+fn health(listen: SocketAddr) -> ExitCode {
+    let patience = Duration::from_secs(3);
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&listen, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(8 * 1024).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    match ask() {
+        Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
+            say("healthy");
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => fail(answer.lines().last().unwrap_or("unhealthy")),
+        Err(error) => fail(&format!("{listen} does not answer: {error}")),
+    }
+}
+
+/// Standard output belongs to what was asked for; logs go to standard error.
+fn say(text: &str) {
+    // A closed pipe is the reader's choice.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn fail(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "roomtone: {text}");
+    ExitCode::FAILURE
+}

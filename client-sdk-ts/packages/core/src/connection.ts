@@ -1,0 +1,290 @@
+// One socket at a time, and the way back after each loss: a state machine that knows nothing of documents.
+
+import { backoffMs, STABLE_MS_MIN } from "./backoff.js";
+import { CLOSE_NORMAL, type Refusal, verdict } from "./close.js";
+import type { Environment, NetworkEvent, Socket } from "./environment.js";
+import { inquire, isAskedAbout } from "./inquiry.js";
+
+export type Status = "disconnected" | "connecting" | "connected" | "refused";
+
+/** Time to get the address, which may wait for a token. Over it: the attempt has failed. */
+export const AUTHORIZE_MS_MAX = 15_000;
+/** Time for a socket to open. Over it: the attempt has failed. */
+export const CONNECT_MS_MAX = 15_000;
+/** The server sends something at least every 10 s. A socket silent for longer than this is dead. */
+export const SILENCE_MS_MAX = 30_000;
+/** Time for a socket in doubt to show life, when the network or the page comes back. */
+export const PROBE_MS_MAX = 5_000;
+
+type State =
+  | { readonly name: "idle" }
+  | { readonly name: "authorizing" }
+  | { readonly name: "connecting"; readonly socket: Socket }
+  | { readonly name: "open"; readonly socket: Socket }
+  | { readonly name: "waiting"; readonly retryAt: number }
+  | { readonly name: "refused"; readonly refusal: Refusal };
+
+type Event = "connect" | "authorized" | "opened" | "lost" | "refused" | "retry" | "disconnect";
+
+/** What may happen in each state, and where it leads. What is not here is not possible or too late. */
+const TRANSITIONS: { [Name in State["name"]]: { [Name in Event]?: State["name"] } } = {
+  idle: { connect: "authorizing" },
+  authorizing: { authorized: "connecting", lost: "waiting", disconnect: "idle" },
+  connecting: { opened: "open", lost: "waiting", refused: "refused", disconnect: "idle" },
+  open: { lost: "waiting", refused: "refused", disconnect: "idle" },
+  waiting: {
+    connect: "authorizing",
+    retry: "authorizing",
+    refused: "refused",
+    disconnect: "idle",
+  },
+  refused: { connect: "authorizing", disconnect: "idle" },
+};
+
+const STATUS: { [Name in State["name"]]: Status } = {
+  idle: "disconnected",
+  authorizing: "connecting",
+  connecting: "connecting",
+  open: "connected",
+  waiting: "connecting",
+  refused: "refused",
+};
+
+export interface ConnectionOptions {
+  readonly environment: Environment;
+  /** The address to connect to. Asked for at each attempt, because a token in it may have expired. */
+  readonly address: () => string | Promise<string>;
+  /** Whether `address` can come up with a new token. */
+  readonly renewable: boolean;
+  readonly onOpen: () => void;
+  readonly onFrame: (bytes: Uint8Array) => void;
+  /** An open socket is gone, for whatever reason. */
+  readonly onLost: () => void;
+  /** The socket is in doubt: send something that the server answers. */
+  readonly onProbe: () => void;
+  readonly onStatus: (status: Status) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Connection {
+  #state: State = { name: "idle" };
+  /** Timers of the present state. Each dies with it. */
+  readonly #timers = new Set<unknown>();
+  /** Attempts that failed since the last stable connection. */
+  #attempt = 0;
+  /** Whether a new token was already tried since the last stable connection. */
+  #renewed = false;
+  #heardAt = 0;
+  /** Whether anything came since the last probe. */
+  #answered = false;
+  readonly #options: ConnectionOptions;
+  readonly #environment: Environment;
+  readonly #unsubscribe: () => void;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#environment = options.environment;
+    this.#unsubscribe = this.#environment.network.subscribe((event) => this.#onNetwork(event));
+  }
+
+  get status(): Status {
+    return STATUS[this.#state.name];
+  }
+
+  /** When the next attempt will be made, in milliseconds since 1970, if one is waited for. */
+  get retryAt(): number | null {
+    return this.#state.name === "waiting" ? this.#state.retryAt : null;
+  }
+
+  get refusal(): Refusal | null {
+    return this.#state.name === "refused" ? this.#state.refusal : null;
+  }
+
+  connect(): void {
+    this.#renewed = false;
+    this.#authorize("connect");
+  }
+
+  disconnect(): void {
+    this.#attempt = 0;
+    this.#go("disconnect", { name: "idle" });
+  }
+
+  destroy(): void {
+    this.#unsubscribe();
+    this.disconnect();
+  }
+
+  /** Says whether there was an open socket to give it to. */
+  send(bytes: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#state.name !== "open") return false;
+    try {
+      this.#state.socket.send(bytes);
+      return true;
+    } catch (error) {
+      this.#options.onError(error);
+      this.lose();
+      return false;
+    }
+  }
+
+  /** Gives up the socket, and comes back. */
+  lose(): void {
+    const delayMs = backoffMs(this.#attempt, this.#environment.random);
+    const retryAt = this.#environment.now() + delayMs;
+    this.#go("lost", { name: "waiting", retryAt }, () => {
+      this.#attempt += 1;
+      this.#after(delayMs, () => this.#authorize("retry"));
+    });
+  }
+
+  /** The server ended the connection, in a frame or with its close. */
+  end(refusal: Refusal): void {
+    const next = verdict(refusal.code);
+    if (next === "again") {
+      this.lose();
+    } else if (next === "renew" && this.#options.renewable && !this.#renewed) {
+      this.#renewed = true;
+      this.lose();
+    } else {
+      this.#go("refused", { name: "refused", refusal });
+    }
+  }
+
+  #authorize(event: "connect" | "retry"): void {
+    const state: State = { name: "authorizing" };
+    this.#go(event, state, () => this.#after(AUTHORIZE_MS_MAX, () => this.lose()));
+    if (this.#state !== state) return;
+    // The promise may outlive the state: an answer that comes late belongs to nobody.
+    new Promise<string>((resolve) => resolve(this.#options.address())).then(
+      (address) => {
+        if (this.#state === state) this.#open(address);
+      },
+      (error: unknown) => {
+        this.#options.onError(error);
+        if (this.#state === state) this.lose();
+      },
+    );
+  }
+
+  #open(address: string): void {
+    let socket: Socket;
+    try {
+      socket = new this.#environment.WebSocket(address);
+    } catch (error) {
+      this.#options.onError(error);
+      this.lose();
+      return;
+    }
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#onOpen(socket);
+    socket.onmessage = (event: { data: unknown }) => this.#onMessage(event.data);
+    socket.onclose = (event: Refusal) => {
+      const wasOpen = this.#state.name === "open";
+      this.end({ code: event.code, reason: event.reason });
+      if (!wasOpen) this.#inquire(address);
+    };
+    // A close always follows an error, and says more.
+    socket.onerror = () => {};
+    this.#go("authorized", { name: "connecting", socket }, () =>
+      this.#after(CONNECT_MS_MAX, () => this.lose()),
+    );
+  }
+
+  /** A socket did not open: a refusal looks just like a server that is away, and ends all attempts. */
+  #inquire(address: string): void {
+    const state = this.#state;
+    if (state.name !== "waiting" || !isAskedAbout(this.#attempt)) return;
+    void inquire(this.#environment, address).then((refusal) => {
+      // The next attempt may have begun: it finds out for itself.
+      if (refusal !== null && this.#state === state) this.end(refusal);
+    });
+  }
+
+  #onOpen(socket: Socket): void {
+    this.#heardAt = this.#environment.now();
+    const state: State = { name: "open", socket };
+    this.#go("opened", state, () => {
+      this.#after(SILENCE_MS_MAX, () => this.#checkSilence());
+      this.#after(STABLE_MS_MIN, () => {
+        this.#attempt = 0;
+        this.#renewed = false;
+      });
+    });
+    if (this.#state === state) this.#options.onOpen();
+  }
+
+  #onMessage(data: unknown): void {
+    this.#heardAt = this.#environment.now();
+    this.#answered = true;
+    // The dialect is binary; a text frame is not for us.
+    if (data instanceof ArrayBuffer) this.#options.onFrame(new Uint8Array(data));
+  }
+
+  #checkSilence(): void {
+    const leftMs = this.#heardAt + SILENCE_MS_MAX - this.#environment.now();
+    if (leftMs <= 0) this.lose();
+    else this.#after(leftMs, () => this.#checkSilence());
+  }
+
+  #onNetwork(event: NetworkEvent): void {
+    if (this.#state.name === "open") {
+      this.#probe();
+    } else if (this.#state.name === "waiting" && event !== "offline") {
+      // "offline" stops nothing: browsers report it wrongly for servers on the same machine or network.
+      this.#attempt = 0;
+      this.#authorize("retry");
+    }
+  }
+
+  /** After a sleep or a change of network the socket may be dead without knowing it. */
+  #probe(): void {
+    if (this.#environment.now() - this.#heardAt >= SILENCE_MS_MAX) {
+      this.lose();
+      return;
+    }
+    this.#answered = false;
+    this.#after(PROBE_MS_MAX, () => {
+      if (!this.#answered) this.lose();
+    });
+    this.#options.onProbe();
+  }
+
+  #after(ms: number, run: () => void): void {
+    const timer = this.#environment.setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  /** The only place where the state changes, if the table allows it. */
+  #go(event: Event, next: State, enter?: () => void): void {
+    const last = this.#state;
+    if (TRANSITIONS[last.name][event] !== next.name) return;
+    this.#state = next;
+    for (const timer of this.#timers) this.#environment.clearTimeout(timer);
+    this.#timers.clear();
+    if ("socket" in last && !("socket" in next)) abandon(last.socket);
+    enter?.();
+    // From here on the application is told, and what it does may move the state on. That step then reports.
+    if (last.name === "open") this.#options.onLost();
+    if (this.#state === next && STATUS[last.name] !== STATUS[next.name]) {
+      this.#options.onStatus(STATUS[next.name]);
+    }
+  }
+}
+
+/** Lets go of a socket without waiting for its close, which a dead network delays for minutes. */
+function abandon(socket: Socket): void {
+  socket.onopen = null;
+  socket.onmessage = null;
+  socket.onclose = null;
+  // The package `ws` throws an error that nobody listens to.
+  socket.onerror = () => {};
+  try {
+    socket.close(CLOSE_NORMAL);
+  } catch {
+    // It was closed already, or never opened.
+  }
+}

@@ -1,0 +1,80 @@
+// What the package takes from the outside world, so that a test or another runtime can replace it.
+
+/** The part of a WebSocket that is used: a browser's, node's or that of the package `ws`. */
+export interface Socket {
+  binaryType: string;
+  // The event types of the implementations do not assign to each other; only these members are read.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  onopen: ((event: any) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  onmessage: ((event: any) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  onclose: ((event: any) => void) | null;
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  onerror: ((event: any) => void) | null;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+
+export type SocketClass = new (url: string) => Socket;
+
+/** `visible`: the page is looked at again. Phones and laptops freeze what is not. */
+export type NetworkEvent = "online" | "offline" | "visible";
+
+export interface Network {
+  /** Calls the listener at each event, and returns the way to stop that. */
+  subscribe(listener: (event: NetworkEvent) => void): () => void;
+}
+
+export interface Environment {
+  readonly WebSocket: SocketClass;
+  readonly network: Network;
+  /** A plain GET. Only asked why a socket did not open. */
+  fetch(url: string): Promise<{ readonly status: number; text(): Promise<string> }>;
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** At least 0 and less than 1. */
+  random(): number;
+}
+
+/** The environment that this runtime offers, with some of it replaced. */
+export function environment(replaced: Partial<Environment> = {}): Environment {
+  return {
+    WebSocket: replaced.WebSocket ?? ambientWebSocket(),
+    network: replaced.network ?? pageNetwork,
+    fetch: replaced.fetch ?? ((url) => globalThis.fetch(url, { cache: "no-store" })),
+    setTimeout: replaced.setTimeout ?? ((run, ms) => globalThis.setTimeout(run, ms)),
+    clearTimeout: replaced.clearTimeout ?? ((timer) => globalThis.clearTimeout(timer as number)),
+    now: replaced.now ?? (() => Date.now()),
+    random: replaced.random ?? (() => Math.random()),
+  };
+}
+
+function ambientWebSocket(): SocketClass {
+  if (typeof WebSocket === "undefined") {
+    throw new Error("This runtime has no WebSocket: pass one as environment.WebSocket");
+  }
+  return WebSocket;
+}
+
+/** The events of the page, or none at all where there is no page. */
+const pageNetwork: Network = {
+  subscribe(listener) {
+    if (typeof window === "undefined" || typeof document === "undefined") return () => {};
+    const online = () => listener("online");
+    const offline = () => listener("offline");
+    const visibility = () => {
+      if (document.visibilityState === "visible") listener("visible");
+    };
+    window.addEventListener("online", online);
+    window.addEventListener("offline", offline);
+    document.addEventListener("visibilitychange", visibility);
+    return () => {
+      window.removeEventListener("online", online);
+      window.removeEventListener("offline", offline);
+      document.removeEventListener("visibilitychange", visibility);
+    };
+  },
+};

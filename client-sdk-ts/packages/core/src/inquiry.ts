@@ -1,0 +1,40 @@
+// Why a socket did not open. A browser tells nobody the status of a refused upgrade, so it is asked for over HTTP.
+
+import type { Refusal } from "./close.js";
+import type { Environment } from "./environment.js";
+
+/** The close codes that say the same as these statuses. Any other status is no refusal. */
+const CLOSE_CODES: Readonly<Record<number, number>> = { 400: 4400, 401: 4401, 403: 4403 };
+
+/**
+ * Whether the nth failure in a row is asked about: the first, the second, the fourth and so on. A server that is only
+ * away must not be met by two requests an attempt.
+ */
+export function isAskedAbout(failure: number): boolean {
+  return (failure & (failure - 1)) === 0;
+}
+
+/** The refusal, or null when there is none or no answer: the server is away, or answers no page of this origin. */
+export async function inquire(environment: Environment, address: string): Promise<Refusal | null> {
+  try {
+    const response = await environment.fetch(address.replace(/^ws/, "http"));
+    const code = CLOSE_CODES[response.status];
+    if (code === undefined) return null;
+    return { code, reason: await response.text().then(detailOf, () => "") };
+  } catch {
+    return null;
+  }
+}
+
+/** The sentence in a problem document (RFC 9457). */
+function detailOf(body: string): string {
+  try {
+    const problem: unknown = JSON.parse(body);
+    if (typeof problem === "object" && problem !== null && "detail" in problem) {
+      return String(problem.detail);
+    }
+  } catch {
+    // Some proxy's page: not for people.
+  }
+  return "";
+}

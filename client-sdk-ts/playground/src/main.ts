@@ -1,0 +1,50 @@
+// The page begins here: the first page, or a room, as the address says.
+
+import "./styles/fonts.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/join.css";
+import "./styles/room.css";
+import "./styles/people.css";
+import "./styles/document.css";
+import "./styles/code.css";
+import { readAddress, showRoom, showStart } from "./address.js";
+import { identity, rememberedName } from "./identity.js";
+import { joinPage, type Start } from "./join.js";
+import { openRoom, type RoomPage } from "./room-page.js";
+import { recall, remember, tab } from "./storage.js";
+
+const app = document.getElementById("app") as HTMLElement;
+let page: RoomPage | null = null;
+
+function show(): void {
+  page?.close();
+  page = null;
+  const { room, name, token } = readAddress();
+  // Who gives both has decided, and who reloads is back where they were.
+  if (room !== "" && (name !== "" || recall("room", tab) === room)) {
+    enter({ room, name: name || rememberedName() });
+    return;
+  }
+  document.title = "Roomtone";
+  const hasToken = token !== "";
+  app.replaceChildren(joinPage({ room, name: name || rememberedName(), hasToken, onJoin: enter }));
+}
+
+function enter({ room, name }: Start): void {
+  const { token } = readAddress();
+  remember("room", room, tab);
+  showRoom(room);
+  document.title = `${room} · Roomtone`;
+  page = openRoom({ room, token, me: identity(name), onLeave: leave });
+  app.replaceChildren(page.element);
+}
+
+function leave(): void {
+  remember("room", "", tab);
+  showStart();
+  show();
+}
+
+window.addEventListener("popstate", show);
+show();

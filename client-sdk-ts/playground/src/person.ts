@@ -1,0 +1,70 @@
+// A person as others see them. What comes through awareness was written by somebody else's program: it is cleaned here.
+
+export type Place = "document" | "code";
+
+export interface Person {
+  readonly name: string;
+  /** One of the palette's. */
+  readonly color: string;
+  readonly place: Place;
+}
+
+/** Letters of a name. What is over is cut off. */
+export const NAME_LENGTH_MAX = 40;
+
+/**
+ * Colours that are told apart from each other, that carry white text with a contrast of 4.5 or more, and that are seen
+ * as lines on both backgrounds.
+ */
+export const PALETTE = [
+  "#0f766e",
+  "#c2410c",
+  "#2563eb",
+  "#be185d",
+  "#4d7c0f",
+  "#7c3aed",
+  "#8f6600",
+  "#64748b",
+] as const;
+
+/** Control characters, invisible ones, and those that turn the direction of the text around them. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+export function cleanName(name: unknown): string {
+  if (typeof name !== "string") return "";
+  const text = name
+    .slice(0, NAME_LENGTH_MAX * 8)
+    .replace(UNSEEN, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+  return [...text].slice(0, NAME_LENGTH_MAX).join("");
+}
+
+/** Reads an awareness state. Never throws, whatever is in it. */
+export function personOf(clientID: number, state: unknown): Person {
+  const { user, place } = (isRecord(state) ? state : {}) as { user?: unknown; place?: unknown };
+  const { name, color } = (isRecord(user) ? user : {}) as { name?: unknown; color?: unknown };
+  return {
+    name: cleanName(name) || "Someone",
+    // A colour goes into style attributes, so only ours are taken.
+    color: PALETTE.find((known) => known === color) ?? colorOf(clientID),
+    place: place === "code" ? "code" : "document",
+  };
+}
+
+/** Two letters for an avatar. */
+export function initials(name: string): string {
+  const words = name.split(" ").filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const letters = (words.length > 1 ? [words[0], words.at(-1)] : [words[0] ?? name]).map(
+    (word) => [...(word ?? "")].find((letter) => /[\p{L}\p{N}]/u.test(letter)) ?? "",
+  );
+  return letters.join("").toUpperCase() || "?";
+}
+
+function colorOf(clientID: number): string {
+  return PALETTE[clientID % PALETTE.length] ?? PALETTE[0];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,591 @@
+// The page in a real browser against a real server: two people, an outage, a phone, and what a policy forbids.
+// Needs ROOMTONE_BIN (the server) and Chromium (CHROMIUM, or where Debian puts it). ROOMTONE_SCREENSHOTS names a folder
+// for pictures of the page.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const BIN = process.env.ROOMTONE_BIN;
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const SCREENSHOTS = process.env.ROOMTONE_SCREENSHOTS;
+
+/** The longest that anything here may take. */
+const WAIT_MS_MAX = 30_000;
+const DESKTOP = { viewport: { width: 1360, height: 860 } };
+const PHONE = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+const MARKUP = '<img src=x onerror="alert(1)">';
+
+class Server {
+  #child = null;
+
+  static async create() {
+    const server = new Server();
+    server.port = await freePort();
+    server.data = await mkdtemp(join(tmpdir(), "roomtone-browser-"));
+    server.url = `http://127.0.0.1:${server.port}`;
+    return server;
+  }
+
+  async start() {
+    const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, "--open"];
+    const child = spawn(BIN, args, { stdio: ["ignore", "ignore", "inherit"] });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    this.#child = { child, ended };
+    await until("the server answers", async () => {
+      assert.equal(child.exitCode, null, "the server ended");
+      return fetch(this.url).then(
+        (response) => response.ok,
+        () => false,
+      );
+    });
+  }
+
+  /** As a power cut would. */
+  async kill() {
+    if (this.#child === null) return;
+    const { child, ended } = this.#child;
+    this.#child = null;
+    child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+/** Somebody with a browser window of their own. */
+class Visitor {
+  /** What went wrong in the page, other than what the test expects. */
+  problems = [];
+  /** Whether the server is meant to be away. */
+  outage = false;
+
+  static async create(options = DESKTOP) {
+    const visitor = new Visitor();
+    visitor.context = await browser.newContext({
+      ...options,
+      colorScheme: options.colorScheme ?? "light",
+    });
+    visitor.context.setDefaultTimeout(WAIT_MS_MAX);
+    const page = await visitor.context.newPage();
+    visitor.page = page;
+    page.on("pageerror", (error) => visitor.problems.push(String(error)));
+    page.on("dialog", (dialog) => {
+      visitor.problems.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on("console", (message) => {
+      // A policy violation is an error on the console too.
+      if (message.type() !== "error" && message.type() !== "warning") return;
+      if (visitor.outage && /WebSocket connection/.test(message.text())) return;
+      visitor.problems.push(message.text());
+    });
+    page.on("request", (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol !== "data:" && origin !== server.url)
+        visitor.problems.push(`asked ${request.url()}`);
+    });
+    visitors.push(visitor);
+    return visitor;
+  }
+
+  async join(room, name) {
+    await this.page.goto(server.url);
+    await this.get("join-room").fill(room);
+    await this.get("join-name").fill(name);
+    await this.get("join-button").click();
+    await this.connected();
+  }
+
+  get(id) {
+    return this.page.getByTestId(id);
+  }
+
+  connected() {
+    return this.state("connection", "connected");
+  }
+
+  saved() {
+    return this.state("saved", "saved");
+  }
+
+  state(id, state) {
+    return this.page.locator(`[data-testid="${id}"][data-state="${state}"]`).waitFor();
+  }
+
+  /** Waits until the element's text contains this. */
+  sees(id, text) {
+    return until(`${id} shows ${text}`, async () =>
+      (await this.get(id).allTextContents()).some((shown) => shown.includes(text)),
+    );
+  }
+
+  async type(id, text) {
+    await this.get(id).focus();
+    await this.page.keyboard.press("Control+End");
+    await this.page.keyboard.type(text);
+  }
+
+  /** The text of the document, without the names at the carets of others. */
+  words() {
+    return this.get("editor").evaluate((editor) => {
+      const copy = editor.cloneNode(true);
+      for (const caret of copy.querySelectorAll("[data-testid=caret]")) caret.remove();
+      return copy.textContent.replaceAll("\u2060", "");
+    });
+  }
+
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.problems, [], "the page had problems");
+  }
+}
+
+let browser;
+let server;
+let visitors = [];
+let rooms = 0;
+
+function newRoom() {
+  rooms += 1;
+  return `test-room-${rooms}`;
+}
+
+before(async () => {
+  assert.ok(BIN, "Set ROOMTONE_BIN to the server's binary, for example target/debug/roomtone");
+  assert.ok(existsSync(BIN), `There is no server at ROOMTONE_BIN=${BIN}`);
+  assert.ok(existsSync(CHROMIUM), `There is no browser at CHROMIUM=${CHROMIUM}`);
+  server = await Server.create();
+  await server.start();
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.kill();
+  if (server) await rm(server.data, { recursive: true, force: true });
+});
+
+/** A test whose visitors go home at its end, and must have had no problems. */
+function visit(name, run) {
+  test(name, { timeout: 4 * WAIT_MS_MAX }, async () => {
+    visitors = [];
+    await run();
+    for (const visitor of visitors) await visitor.close();
+  });
+}
+
+visit(
+  "what one types, the other sees: text, caret, and who is where; both are told it is saved",
+  async () => {
+    const room = newRoom();
+    const ada = await Visitor.create();
+    const grace = await Visitor.create();
+    await ada.join(room, "Ada");
+    await grace.join(room, "Grace");
+
+    await ada.type("editor", "Good morning");
+    await grace.sees("editor", "Good morning");
+    await grace.sees("caret", "Ada");
+    await grace.sees("people", "Ada");
+    await ada.sees("people", "Grace");
+    await ada.saved();
+    await grace.saved();
+
+    await grace.get("tab-code").click();
+    await grace.type("code", "const tide = 2;");
+    await ada.sees("people", "Code");
+    await ada.get("tab-code").click();
+    await ada.sees("code", "const tide = 2;");
+    await until("Ada sees Grace's caret in the code", async () =>
+      (await ada.page.locator(".cm-ySelectionInfo").allTextContents()).includes("Grace"),
+    );
+    await grace.saved();
+
+    await grace.page.close();
+    await until(
+      "Grace is gone",
+      async () => !(await ada.get("people").textContent()).includes("Grace"),
+    );
+  },
+);
+
+visit("undo takes back one's own changes only, in both editors", async () => {
+  const room = newRoom();
+  const ada = await Visitor.create();
+  const grace = await Visitor.create();
+  await ada.join(room, "Ada");
+  await grace.join(room, "Grace");
+  for (const place of ["document", "code"]) {
+    const id = place === "document" ? "editor" : "code";
+    await ada.get(`tab-${place}`).click();
+    await grace.get(`tab-${place}`).click();
+    await ada.type(id, "mine ");
+    await grace.sees(id, "mine");
+    await grace.type(id, "theirs");
+    await ada.sees(id, "theirs");
+    await ada.get(id).focus();
+    await ada.page.keyboard.press("Control+z");
+    await until("only Ada's words are gone", async () => {
+      const text = await grace.get(id).textContent();
+      return text.includes("theirs") && !text.includes("mine");
+    });
+    await ada.page.keyboard.press("Control+y");
+    await grace.sees(id, "mine");
+  }
+});
+
+visit(
+  "the server dies: work goes on, is shown as unsaved, and is saved after its return",
+  async () => {
+    const room = newRoom();
+    const ada = await Visitor.create();
+    const grace = await Visitor.create();
+    await ada.join(room, "Ada");
+    await grace.join(room, "Grace");
+    await ada.type("editor", "Before.");
+    await grace.sees("editor", "Before.");
+    await ada.saved();
+
+    for (const visitor of [ada, grace]) visitor.outage = true;
+    await server.kill();
+    await ada.state("connection", "reconnecting");
+    await grace.state("connection", "reconnecting");
+    await ada.type("editor", " Ada while away.");
+    await grace.type("editor", " Grace while away.");
+    await ada.state("saved", "offline");
+    await grace.state("saved", "offline");
+    await ada.sees("saved", "kept in this tab");
+    assert.ok(Number(await ada.get("saved").getAttribute("data-unsaved")) > 0);
+    assert.ok(await asksBeforeLeaving(ada.page), "leaving with unsaved work asks first");
+    assert.ok(
+      !(await ada.get("people").textContent()).includes("Grace"),
+      "nobody is known to be here",
+    );
+
+    await server.start();
+    for (const visitor of [ada, grace]) {
+      await visitor.connected();
+      await visitor.sees("editor", "Ada while away.");
+      await visitor.sees("editor", "Grace while away.");
+      await visitor.saved();
+      visitor.outage = false;
+    }
+    assert.equal(await ada.words(), await grace.words());
+    assert.ok(!(await asksBeforeLeaving(ada.page)), "with all saved, leaving is free");
+    await ada.sees("people", "Grace");
+
+    // What was shown as saved is there for somebody who comes later.
+    for (const visitor of [ada, grace]) visitor.outage = true;
+    await server.kill();
+    await server.start();
+    const late = await Visitor.create();
+    await late.join(room, "Late");
+    await late.sees("editor", "Before.");
+    await late.sees("editor", "Ada while away.");
+    await late.sees("editor", "Grace while away.");
+  },
+);
+
+visit("a name that is markup is shown as it is", async () => {
+  const room = newRoom();
+  const mallory = await Visitor.create();
+  const ada = await Visitor.create();
+  await mallory.join(room, MARKUP);
+  await ada.join(room, "Ada");
+  await mallory.type("editor", "hello");
+  await ada.sees("people", MARKUP);
+  await ada.sees("caret", MARKUP);
+  await mallory.get("tab-code").click();
+  await mallory.type("code", "hello");
+  await ada.get("tab-code").click();
+  await until("the name at the caret in the code", async () =>
+    (await ada.page.locator(".cm-ySelectionInfo").allTextContents()).includes(MARKUP),
+  );
+  for (const { page } of [ada, mallory])
+    assert.equal(await page.locator('img[src="x"]').count(), 0);
+});
+
+visit("what awareness carries is cleaned: a style in a colour, a name without end", async () => {
+  const room = newRoom();
+  const ada = await Visitor.create();
+  await ada.join(room, "Ada");
+  const mallory = await Visitor.create();
+  await mallory.page.addInitScript(() => {
+    const stringify = JSON.stringify;
+    JSON.stringify = (value, ...rest) => {
+      if (value?.user) {
+        const user = {
+          name: "M".repeat(5_000),
+          color: "red;position:fixed;inset:0",
+          colorLight: "x",
+        };
+        return stringify({ ...value, user }, ...rest);
+      }
+      return stringify(value, ...rest);
+    };
+  });
+  await mallory.join(room, "Mallory");
+  await mallory.type("editor", "hello");
+  await ada.sees("caret", "M".repeat(40));
+  await mallory.get("tab-code").click();
+  await mallory.type("code", "hello");
+  await ada.get("tab-code").click();
+  await until("a caret in the code", () => ada.page.locator(".cm-ySelectionCaret").count());
+  assert.equal(await ada.page.locator('[style*="fixed"]').count(), 0);
+  assert.ok(!(await ada.page.content()).includes("M".repeat(41)));
+});
+
+visit("a phone: nothing sticks out, and everything can be hit", async () => {
+  for (const width of [390, 360]) {
+    const visitor = await Visitor.create({ ...PHONE, viewport: { width, height: 740 } });
+    await visitor.page.goto(server.url);
+    await visitor.get("join-button").waitFor();
+    await fits(visitor.page);
+    await visitor.join(newRoom(), "A rather long name for somebody");
+    await visitor.type("editor", "word ".repeat(30) + "x".repeat(200));
+    await fits(visitor.page);
+    await visitor.get("people-button").tap();
+    await visitor.get("people").waitFor();
+    await fits(visitor.page);
+    await visitor.page.keyboard.press("Escape");
+    await visitor.get("tab-code").tap();
+    await visitor.type("code", "y".repeat(200));
+    await fits(visitor.page);
+    await visitor.saved();
+  }
+});
+
+visit(
+  "a link opens the room, a reload returns to it, and the link to share carries no token",
+  async () => {
+    const room = `Räume & "more" ${newRoom()}`;
+    const ada = await Visitor.create();
+    await ada.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await ada.page.goto(`${server.url}/?room=${encodeURIComponent(room)}&token=secret`);
+    assert.equal(await ada.get("join-room").inputValue(), room);
+    await ada.get("join-name").fill("Ada");
+    await ada.get("join-button").click();
+    await ada.connected();
+    assert.equal(await ada.page.getByRole("heading", { level: 1 }).first().textContent(), room);
+    await ada.type("editor", "kept");
+    await ada.saved();
+    await ada.page.reload();
+    await ada.connected();
+    await ada.sees("editor", "kept");
+
+    await ada.page.getByRole("button", { name: "Copy link" }).click();
+    await ada.page.getByRole("button", { name: "Copied" }).waitFor();
+    const link = await ada.page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(new URL(link).searchParams.get("room"), room);
+    assert.ok(!link.includes("secret"));
+
+    const grace = await Visitor.create();
+    await grace.page.goto(`${link}#name=Grace`);
+    await grace.connected();
+    await grace.sees("editor", "kept");
+    await grace.sees("people", "Grace");
+  },
+);
+
+visit("a refusal says what it is, and is not asked again", async () => {
+  const ada = await Visitor.create();
+  let attempts = 0;
+  await ada.page.routeWebSocket(/\/yjs\//, (socket) => {
+    attempts += 1;
+    socket.close({ code: 4403, reason: "not your room" });
+  });
+  await ada.page.goto(`${server.url}/?room=${newRoom()}&name=Ada&token=wrong`);
+  await ada.state("connection", "refused");
+  await ada.sees("notice", "You are not admitted");
+  await ada.sees("notice", "not your room");
+  assert.equal(attempts, 1);
+  await ada.page.getByRole("button", { name: "Try again" }).click();
+  await until("it was asked again", () => attempts === 2);
+  await ada.state("connection", "refused");
+  await ada.page.getByRole("button", { name: "Back to the start" }).click();
+  await ada.get("join-button").waitFor();
+});
+
+visit("the keyboard reaches everything, and the theme is remembered", async () => {
+  const ada = await Visitor.create();
+  await ada.join(newRoom(), "Ada");
+  await ada.get("tab-document").focus();
+  await ada.page.keyboard.press("ArrowRight");
+  await ada.page.locator('[data-testid="tab-code"][aria-selected="true"]').waitFor();
+  await ada.page.keyboard.press("ArrowLeft");
+  await ada.page.keyboard.press("Tab");
+  await ada.page.keyboard.press("End");
+  const label = await ada.page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+  assert.equal(label, "Code block");
+  const unnamed = await ada.page.evaluate(
+    () =>
+      [...document.querySelectorAll("button, input, [role=textbox]")].filter(
+        (element) =>
+          !(
+            element.getAttribute("aria-label") ||
+            element.textContent.trim() ||
+            element.labels?.length
+          ),
+      ).length,
+  );
+  assert.equal(unnamed, 0, "every control has a name");
+  await ada.page.getByRole("button", { name: "Switch to the dark theme" }).click();
+  await ada.page.reload();
+  await ada.page.getByRole("button", { name: "Switch to the light theme" }).waitFor();
+});
+
+test("pictures of the page", { skip: SCREENSHOTS === undefined }, async () => {
+  visitors = [];
+  await mkdir(SCREENSHOTS, { recursive: true });
+  const picture = (visitor, name) =>
+    visitor.page.screenshot({
+      path: join(SCREENSHOTS, `playground-${name}.png`),
+      animations: "disabled",
+    });
+  const room = "harbour-notes";
+  const ada = await Visitor.create();
+  const grace = await Visitor.create({ ...DESKTOP, colorScheme: "dark" });
+  const linus = await Visitor.create(PHONE);
+  const mary = await Visitor.create({ ...PHONE, colorScheme: "dark" });
+
+  await ada.page.goto(server.url);
+  await ada.get("join-room").fill(room);
+  await ada.get("join-name").fill("Ada Lovelace");
+  await picture(ada, "join");
+  await ada.join(room, "Ada Lovelace");
+  await ada.get("editor").focus();
+  for (const [keys, text] of [
+    ["Control+Alt+1", "Minutes of the harbour walk"],
+    [
+      null,
+      "We met at the east pier at nine. The wind had turned in the night and the water was flat, so every sound carried: halyards, a radio, somebody sweeping.",
+    ],
+    ["Control+Alt+2", "What we recorded"],
+    ["Control+Shift+8", "Room tone of the fish hall, two minutes, doors shut"],
+    [null, "Footsteps on the iron stairs, up and down"],
+    [null, "The nine thirty ferry, from the first note of its horn"],
+    ["Enter", ""],
+    [
+      "Control+Shift+b",
+      "A quiet room is never silent. It is the one sound every other sound sits in.",
+    ],
+    ["Enter", "Next week the boat sheds, if the tide allows. Bring the long cable."],
+  ]) {
+    if (keys !== null) await ada.page.keyboard.press(keys);
+    await ada.page.keyboard.insertText(text);
+    if (text !== "" && !text.startsWith("Next")) await ada.page.keyboard.press("Enter");
+  }
+  await ada.saved();
+
+  await linus.join(room, "Linus");
+  await linus.get("tab-code").tap();
+  await linus.get("code").focus();
+  await linus.page.keyboard.insertText(
+    [
+      "// How loud is the room?",
+      "export function loudness(samples) {",
+      "  const sum = samples.reduce((total, sample) => total + sample ** 2, 0);",
+      "  return 10 * Math.log10(sum / samples.length);",
+      "}",
+      "",
+      "const quiet = loudness([0.01, -0.02, 0.015]);",
+      "console.log(`Room tone: ${quiet.toFixed(1)} dB`);",
+      "",
+    ].join("\n"),
+  );
+  await linus.saved();
+  await grace.join(room, "Grace Hopper");
+  await grace.page.locator("[data-testid=editor] li").nth(1).click();
+  await grace.page.keyboard.press("Home");
+  for (let i = 0; i < 22; i += 1) await grace.page.keyboard.press("Shift+ArrowRight");
+  await mary.join(room, "Mary Somerville");
+  await ada.sees("caret", "Grace Hopper");
+  await ada.sees("people", "Mary Somerville");
+  await picture(ada, "document-light");
+  await picture(grace, "document-dark");
+  await picture(linus, "phone-code-light");
+  await picture(mary, "phone-document-dark");
+  await grace.get("tab-code").click();
+  await grace.page.locator(".cm-line").nth(3).click();
+  await grace.page.keyboard.press("Shift+Home");
+  await until("Linus' caret", () => grace.page.locator(".cm-ySelectionCaret").count());
+  await picture(grace, "code-dark");
+  for (const visitor of visitors) await visitor.close();
+});
+
+/** Waits until the condition holds. */
+async function until(what, condition) {
+  const deadline = Date.now() + WAIT_MS_MAX;
+  for (;;) {
+    if (await condition()) return;
+    assert.ok(Date.now() < deadline, `waited too long: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function asksBeforeLeaving(page) {
+  return page.evaluate(() => {
+    const event = new Event("beforeunload", { cancelable: true });
+    window.dispatchEvent(event);
+    return event.defaultPrevented;
+  });
+}
+
+/** Nothing scrolls sideways, and what is meant for fingers is 40 px or more. */
+async function fits(page) {
+  const { wide, small } = await page.evaluate(() => {
+    const root = document.documentElement;
+    const scrollers = [
+      root,
+      document.body,
+      ...document.querySelectorAll(".scroll, .cm-scroller, .join"),
+    ];
+    return {
+      wide: scrollers
+        .filter((element) => element.scrollWidth > element.clientWidth)
+        .map((element) => `${element.className}: ${element.scrollWidth} > ${element.clientWidth}`),
+      small: [...document.querySelectorAll("button, input")]
+        .filter((element) => element.checkVisibility())
+        .filter((element) => {
+          const { width, height } = element.getBoundingClientRect();
+          return width < 40 || height < 40;
+        })
+        .map((element) => element.outerHTML.slice(0, 80)),
+    };
+  });
+  assert.deepEqual(wide, [], "scrolls sideways");
+  assert.deepEqual(small, [], "smaller than a finger");
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}

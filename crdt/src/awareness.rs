@@ -1,0 +1,458 @@
+//! Who is here: awareness states by client id, each bound to the connection that introduced it.
+//!
+//! Clients re-send every remote change (y-websocket), come back with the clock they had (all of them), and can claim
+//! to be anybody. So this keeps, for each id, the clock that was last announced and who owns the id; what is not newer
+//! is dropped before its JSON is looked at. There is no clock of time here and nothing expires: an id ends with its
+//! connection.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::ClientId;
+use crate::any::is_json;
+use crate::gate::{Refusal, Rule};
+use crate::lib0::{Reader, Writer};
+use crate::limits::{
+    AWARENESS_CLAIMS_COUNT_MAX, AWARENESS_DEPTH_MAX, AWARENESS_IDS_COUNT_MAX, AWARENESS_STATE_BYTES_MAX,
+    AWARENESS_TOMBSTONES_COUNT_MAX, CLOCK_COUNT_MAX,
+};
+
+/// One membership of a room. Unique within a process, counted from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Identity from a token, put into the states of its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Becomes `user.id`.
+    pub id: String,
+    /// Becomes `user.name`, if there is one.
+    pub name: Option<String>,
+}
+
+/// An awareness update from the wire, its structure checked. The JSON inside is not looked at yet.
+#[derive(Clone, Debug)]
+pub struct AwarenessUpdate {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    client: ClientId,
+    clock: u32,
+    /// None for `null`: the client is gone.
+    state: Option<Bytes>,
+}
+
+impl AwarenessUpdate {
+    /// Reads `varUint n`, then n times client, clock and JSON. Clocks of 2^31 and more are dropped with their entry
+    /// when it is received, so that one bad entry does not hide the others.
+    ///
+    /// # Errors
+    /// [`Rule::Count`], [`Rule::Truncated`], [`Rule::Integer`], [`Rule::Utf8`], [`Rule::Trailing`].
+    pub fn decode(bytes: Bytes) -> Result<AwarenessUpdate, Refusal> {
+        let mut reader = Reader::new(&bytes);
+        let count = reader.count(3)?;
+        // Bounded by the bytes that are there; most frames hold one entry.
+        let mut entries = Vec::with_capacity(count.min(64) as usize);
+        for _ in 0..count {
+            let client = reader.var_uint()?;
+            let clock = u32::try_from(reader.var_uint()?).unwrap_or(u32::MAX);
+            let text = reader.var_string()?;
+            let state = (text != "null").then(|| bytes.slice_ref(text.as_bytes()));
+            entries.push(Entry { client, clock, state });
+        }
+        if !reader.is_done() {
+            return Err(reader.refuse(Rule::Trailing));
+        }
+        Ok(AwarenessUpdate { entries })
+    }
+
+    /// Entries in it.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// What became of an awareness update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Ids that changed and must be announced.
+    pub changed: Vec<ClientId>,
+    /// Entries that were not newer than what is known.
+    pub echoes: u32,
+    /// Ids that belong to another connection, which it is.
+    pub foreign: Vec<(ClientId, ConnectionId)>,
+    /// Entries that break a bound or hold no JSON.
+    pub refused: u32,
+}
+
+/// How sure it is that an id belongs to its owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Strength {
+    /// It was alone in the first frame of its connection: clients introduce themselves so.
+    Primary,
+    /// It came otherwise. Two tabs of one browser share awareness by other ways, and the second may have sent the
+    /// first one's state before that spoke for itself.
+    Relayed,
+}
+
+#[derive(Debug)]
+struct Present {
+    clock: u32,
+    state: Bytes,
+    owner: ConnectionId,
+    strength: Strength,
+}
+
+/// An id that was removed: its clock, and when in the order of joins and removals.
+#[derive(Debug)]
+struct Removed {
+    clock: u32,
+    order: u64,
+}
+
+#[derive(Debug, Default)]
+struct Member {
+    joined: u64,
+    has_spoken: bool,
+    ids: Vec<ClientId>,
+    /// Claims of ids that somebody else owns: clock and state.
+    claims: VecDeque<(ClientId, u32, Bytes)>,
+}
+
+/// The awareness of one room.
+#[derive(Debug, Default)]
+pub struct Awareness {
+    present: BTreeMap<ClientId, Present>,
+    removed: HashMap<ClientId, Removed>,
+    removed_order: VecDeque<(u64, ClientId)>,
+    members: HashMap<ConnectionId, Member>,
+    order: u64,
+}
+
+impl Awareness {
+    /// Nobody is here.
+    pub fn new() -> Awareness {
+        Awareness::default()
+    }
+
+    /// A connection is here. What it says later about ids that were removed before this moment is a return; what
+    /// others say about them is an echo.
+    pub fn join(&mut self, connection: ConnectionId) {
+        self.order += 1;
+        self.members.insert(connection, Member { joined: self.order, ..Member::default() });
+    }
+
+    /// Takes what a connection says. Bad entries are dropped one by one.
+    pub fn receive(
+        &mut self,
+        from: ConnectionId,
+        stamp: Option<&Stamp>,
+        update: &AwarenessUpdate,
+    ) -> Received {
+        let mut received = Received::default();
+        let Some(member) = self.members.get_mut(&from) else { return received };
+        let introduces_itself = !member.has_spoken
+            && matches!(update.entries.as_slice(), [Entry { state: Some(_), .. }]);
+        member.has_spoken |= !update.entries.is_empty();
+        let strength = if introduces_itself { Strength::Primary } else { Strength::Relayed };
+        for entry in &update.entries {
+            if u64::from(entry.clock) >= CLOCK_COUNT_MAX {
+                received.refused += 1;
+                continue;
+            }
+            match &entry.state {
+                Some(state) => self.set(from, strength, stamp, entry, state, &mut received),
+                None => self.unset(from, entry, &mut received),
+            }
+        }
+        received
+    }
+
+    /// A connection is gone. Returns the ids to announce: those that went with it, and those that somebody else
+    /// had claimed meanwhile.
+    pub fn leave(&mut self, connection: ConnectionId) -> Vec<ClientId> {
+        let Some(member) = self.members.remove(&connection) else { return Vec::new() };
+        for client in &member.ids {
+            self.remove(*client);
+            self.promote_claim(*client);
+        }
+        member.ids
+    }
+
+    /// Who owns an id that is present.
+    pub fn owner(&self, client: ClientId) -> Option<ConnectionId> {
+        self.present.get(&client).map(|present| present.owner)
+    }
+
+    /// An awareness update of these ids: their states, or `null` for those that are gone.
+    pub fn encode(&self, ids: &[ClientId]) -> Bytes {
+        let mut writer = Writer::with_capacity(16 + 64 * ids.len());
+        let known = |id: &&ClientId| self.present.contains_key(*id) || self.removed.contains_key(*id);
+        writer.var_uint(ids.iter().filter(known).count() as u64);
+        for id in ids.iter().filter(known) {
+            match (self.present.get(id), self.removed.get(id)) {
+                (Some(present), _) => {
+                    writer.var_uint(*id).var_uint(u64::from(present.clock)).var_bytes(&present.state);
+                }
+                (None, Some(removed)) => {
+                    writer.var_uint(*id).var_uint(u64::from(removed.clock)).var_string("null");
+                }
+                (None, None) => {}
+            }
+        }
+        Bytes::from(writer.into_bytes())
+    }
+
+    /// An awareness update of everyone present; nobody is legal.
+    pub fn encode_all(&self) -> Bytes {
+        let ids: Vec<ClientId> = self.present.keys().copied().collect();
+        self.encode(&ids)
+    }
+
+    /// Ids present.
+    pub fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Whether nobody is present.
+    pub fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
+    fn set(
+        &mut self,
+        from: ConnectionId,
+        strength: Strength,
+        stamp: Option<&Stamp>,
+        entry: &Entry,
+        state: &Bytes,
+        received: &mut Received,
+    ) {
+        // Everything up to here costs no look at the JSON: most of what comes in is an echo.
+        let place = match self.place(from, strength, entry, state) {
+            Ok(place) => place,
+            Err(NoPlace::Echo) => {
+                received.echoes += 1;
+                return;
+            }
+            Err(NoPlace::Full) => {
+                received.refused += 1;
+                return;
+            }
+            Err(NoPlace::Foreign(owner)) => {
+                received.foreign.push((entry.client, owner));
+                if let Some(state) = checked(state, stamp) {
+                    self.claim(from, entry, state);
+                }
+                return;
+            }
+        };
+        let Some(state) = checked(state, stamp) else {
+            received.refused += 1;
+            return;
+        };
+        // An owner whose clock we moved on says something new with an old clock. Said again, it is an echo.
+        if let Some(present) = self.present.get(&entry.client) {
+            if entry.clock <= present.clock && present.owner == from && present.state == state {
+                received.echoes += 1;
+                return;
+            }
+        }
+        self.bind(entry.client, from, place.strength, place.clock, state);
+        received.changed.push(entry.client);
+    }
+
+    /// Where an entry with a state would go: the clock to announce it with and the strength of its binding.
+    fn place(
+        &self,
+        from: ConnectionId,
+        strength: Strength,
+        entry: &Entry,
+        state: &Bytes,
+    ) -> Result<Place, NoPlace> {
+        if let Some(present) = self.present.get(&entry.client) {
+            if present.owner == from {
+                return match entry.clock {
+                    clock if clock > present.clock => {
+                        Ok(Place { clock, strength: present.strength })
+                    }
+                    // Its own clock lags behind because of AW4; only what differs is worth a look.
+                    clock if clock == present.clock && present.state != state => {
+                        Ok(Place { clock: present.clock + 1, strength: present.strength })
+                    }
+                    _ => Err(NoPlace::Echo),
+                };
+            }
+            let takes_over = strength == Strength::Primary && present.strength == Strength::Relayed;
+            if takes_over {
+                return Ok(Place { clock: entry.clock.max(present.clock + 1), strength });
+            }
+            // Somebody who introduces itself with another's id is worth a probe of the owner, whatever its clock:
+            // a client that came back has the clock it had.
+            if entry.clock <= present.clock && strength == Strength::Relayed {
+                return Err(NoPlace::Echo);
+            }
+            return Err(NoPlace::Foreign(present.owner));
+        }
+        let member = self.members.get(&from);
+        if member.is_none_or(|member| member.ids.len() >= AWARENESS_IDS_COUNT_MAX) {
+            return Err(NoPlace::Full);
+        }
+        match self.removed.get(&entry.client) {
+            Some(removed) if entry.clock <= removed.clock => {
+                if member.is_some_and(|member| member.joined > removed.order) {
+                    Ok(Place { clock: removed.clock + 1, strength })
+                } else {
+                    Err(NoPlace::Echo)
+                }
+            }
+            Some(_) | None => Ok(Place { clock: entry.clock, strength }),
+        }
+    }
+
+    fn unset(&mut self, from: ConnectionId, entry: &Entry, received: &mut Received) {
+        match self.present.get_mut(&entry.client) {
+            // Gone already, or never here: nothing to say.
+            None => received.echoes += 1,
+            Some(present) if present.owner != from => {
+                if entry.clock <= present.clock {
+                    received.echoes += 1;
+                } else {
+                    received.foreign.push((entry.client, present.owner));
+                }
+            }
+            Some(present) if entry.clock < present.clock => {
+                // The owner's clock lags behind ours (AW4): it still means it, if only by one.
+                if entry.clock + 1 == present.clock {
+                    self.remove_by_owner(from, entry.client);
+                    received.changed.push(entry.client);
+                } else {
+                    received.echoes += 1;
+                }
+            }
+            Some(present) => {
+                present.clock = entry.clock;
+                self.remove_by_owner(from, entry.client);
+                received.changed.push(entry.client);
+            }
+        }
+    }
+
+    fn remove_by_owner(&mut self, owner: ConnectionId, client: ClientId) {
+        if let Some(member) = self.members.get_mut(&owner) {
+            member.ids.retain(|id| *id != client);
+        }
+        self.remove(client);
+        // The connection that said goodbye may greet again with the same id: for it this is no echo.
+        if let Some(member) = self.members.get_mut(&owner) {
+            self.order += 1;
+            member.joined = self.order;
+        }
+        self.promote_claim(client);
+    }
+
+    /// Peers accept `null` at the clock they know.
+    fn remove(&mut self, client: ClientId) {
+        let Some(present) = self.present.remove(&client) else { return };
+        self.order += 1;
+        self.removed.insert(client, Removed { clock: present.clock, order: self.order });
+        self.removed_order.push_back((self.order, client));
+        while self.removed_order.len() > AWARENESS_TOMBSTONES_COUNT_MAX {
+            let Some((order, oldest)) = self.removed_order.pop_front() else { break };
+            if self.removed.get(&oldest).is_some_and(|removed| removed.order == order) {
+                self.removed.remove(&oldest);
+            }
+        }
+    }
+
+    /// Somebody claimed the id while its owner was here: a client whose old socket was half-open.
+    fn promote_claim(&mut self, client: ClientId) {
+        let heir = self.members.iter().find_map(|(id, member)| {
+            let claim = member.claims.iter().find(|(claimed, _, _)| *claimed == client)?;
+            (member.ids.len() < AWARENESS_IDS_COUNT_MAX).then(|| (*id, claim.1, claim.2.clone()))
+        });
+        let Some((heir, clock, state)) = heir else { return };
+        if let Some(member) = self.members.get_mut(&heir) {
+            member.claims.retain(|(claimed, _, _)| *claimed != client);
+        }
+        let known = self.removed.get(&client).map_or(0, |removed| removed.clock + 1);
+        self.bind(client, heir, Strength::Primary, clock.max(known), state);
+    }
+
+    fn claim(&mut self, from: ConnectionId, entry: &Entry, state: Bytes) {
+        let Some(member) = self.members.get_mut(&from) else { return };
+        member.claims.retain(|(claimed, _, _)| *claimed != entry.client);
+        if member.claims.len() >= AWARENESS_CLAIMS_COUNT_MAX {
+            member.claims.pop_front();
+        }
+        member.claims.push_back((entry.client, entry.clock, state));
+    }
+
+    fn bind(
+        &mut self,
+        client: ClientId,
+        owner: ConnectionId,
+        strength: Strength,
+        clock: u32,
+        state: Bytes,
+    ) {
+        self.removed.remove(&client);
+        let before = self.present.insert(client, Present { clock, state, owner, strength });
+        if before.as_ref().is_some_and(|before| before.owner == owner) {
+            return;
+        }
+        if let Some(member) = before.and_then(|before| self.members.get_mut(&before.owner)) {
+            member.ids.retain(|id| *id != client);
+        }
+        if let Some(member) = self.members.get_mut(&owner) {
+            member.ids.push(client);
+        }
+    }
+}
+
+struct Place {
+    clock: u32,
+    strength: Strength,
+}
+
+enum NoPlace {
+    Echo,
+    Full,
+    Foreign(ConnectionId),
+}
+
+/// A state that others may be shown: valid JSON within its bounds, stamped. None when it is not.
+fn checked(state: &Bytes, stamp: Option<&Stamp>) -> Option<Bytes> {
+    if state.len() > AWARENESS_STATE_BYTES_MAX {
+        return None;
+    }
+    let text = std::str::from_utf8(state).ok()?;
+    is_json(text, AWARENESS_DEPTH_MAX).ok()?;
+    let Some(stamp) = stamp else {
+        // A copy: a slice would keep the whole frame alive for as long as the state stands.
+        return Some(Bytes::copy_from_slice(state));
+    };
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    if let Value::Object(fields) = &mut value {
+        let user = fields.entry("user").or_insert_with(|| Value::Object(Map::new()));
+        if !user.is_object() {
+            *user = Value::Object(Map::new());
+        }
+        if let Value::Object(user) = user {
+            user.insert("id".to_owned(), Value::String(stamp.id.clone()));
+            if let Some(name) = &stamp.name {
+                user.insert("name".to_owned(), Value::String(name.clone()));
+            }
+        }
+    }
+    serde_json::to_vec(&value).ok().map(Bytes::from)
+}

@@ -1,0 +1,420 @@
+//! A document. This is the only file that names the engine, and everything that enters it has passed the gate.
+//!
+//! The engine never holds updates whose past is missing: they wait here, bounded, and are tried again when the
+//! document has grown. A panic of the engine is caught and reported as [`Broken`]; the document must then be thrown
+//! away, because its state is not to be trusted.
+
+use std::any::Any as Payload;
+use std::collections::HashMap;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use yrs::updates::decoder::Decode;
+use yrs::{OffsetKind, Options, ReadTxn, Transact, TransactionMut};
+
+use crate::awareness::ConnectionId;
+use crate::gate::Refusal;
+use crate::limits::{PENDING_CONNECTION_BYTES_MAX, PENDING_DOC_BYTES_MAX, PENDING_DOC_COUNT_MAX};
+use crate::state_vector::StateVector;
+use crate::update::Update;
+use crate::{ClientId, gate::Extent};
+
+/// Stands for the store as an author. Connections count from 1.
+const STORE: ConnectionId = ConnectionId(0);
+
+/// What became of one update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It brought something.
+    New,
+    /// Everything in it was here already.
+    Nothing,
+    /// It builds on edits that are not here, and waits for them. It is not part of the document yet.
+    Pending,
+    /// As pending, but the space for such updates is full: nothing of it was kept.
+    PendingFull,
+}
+
+/// An update of an earlier turn that could be integrated in this one.
+#[derive(Clone, Debug)]
+pub struct Late {
+    /// Who sent it.
+    pub author: ConnectionId,
+    /// The update.
+    pub update: Update,
+    /// [`Outcome::New`] or [`Outcome::Nothing`].
+    pub outcome: Outcome,
+}
+
+/// What a turn brought.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// One for each update of the turn, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Updates of earlier turns that fitted now.
+    pub late: Vec<Late>,
+    /// All that is new, as one update. None when nothing is.
+    pub update: Option<Update>,
+}
+
+/// The document is broken and must be thrown away. The texts are for logs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The engine panicked.
+    #[error("the engine panicked: {0}")]
+    Panicked(String),
+    /// Blocks that refer to each other in a circle: the engine keeps waiting for them.
+    #[error("blocks that wait for each other")]
+    Incomplete,
+    /// The engine wrote something that the gate refuses.
+    #[error("the engine wrote what may not leave: {0}")]
+    Refused(Refusal),
+    /// The engine refused something that the gate let pass.
+    #[error("the engine refused: {0}")]
+    Engine(String),
+}
+
+/// An update that waits for its past.
+struct Waiting {
+    author: ConnectionId,
+    update: Update,
+}
+
+/// A document in memory.
+pub struct Doc {
+    engine: yrs::Doc,
+    state_vector: StateVector,
+    version: u64,
+    pending: Vec<Waiting>,
+    pending_bytes: usize,
+}
+
+impl Default for Doc {
+    fn default() -> Doc {
+        Doc::new()
+    }
+}
+
+impl Doc {
+    /// A document with nothing in it.
+    pub fn new() -> Doc {
+        let options = Options {
+            // Yjs clients count UTF-16 units.
+            offset_kind: OffsetKind::Utf16,
+            // Deleting formats that no longer show is left to the clients: the server writes nothing of its own.
+            cleanup_formatting: false,
+            ..Options::default()
+        };
+        Doc {
+            engine: yrs::Doc::with_options(options),
+            state_vector: StateVector::default(),
+            version: 0,
+            pending: Vec::new(),
+            pending_bytes: 0,
+        }
+    }
+
+    /// A document from what is stored, in any order. Updates whose past is missing wait, as in [`Doc::apply`].
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn load(updates: impl IntoIterator<Item = Update>) -> Result<Doc, Broken> {
+        let mut doc = Doc::new();
+        let batch: Vec<(ConnectionId, Update)> =
+            updates.into_iter().map(|update| (STORE, update)).collect();
+        doc.integrate(&batch, Encode::No)?;
+        doc.version = 0;
+        Ok(doc)
+    }
+
+    /// Integrates a turn in one transaction.
+    ///
+    /// # Errors
+    /// [`Broken`]: this document must be thrown away.
+    pub fn apply(&mut self, batch: &[(ConnectionId, Update)]) -> Result<Turn, Broken> {
+        self.integrate(batch, Encode::Yes)
+    }
+
+    /// What the document has.
+    pub fn state_vector(&self) -> &StateVector {
+        &self.state_vector
+    }
+
+    /// Counts the turns that brought something since this document was made.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What somebody with this state vector lacks: blocks beyond it, and all deletions. Without what is pending.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn diff(&self, since: &StateVector) -> Result<Update, Broken> {
+        let since: yrs::StateVector =
+            since.iter().map(|(client, clock)| (yrs::block::ClientID::new(client), clock)).collect();
+        let bytes = self.guarded(|| self.engine.transact().encode_diff_v1(&since))?;
+        Update::check(Bytes::from(bytes)).map_err(Broken::Refused)
+    }
+
+    /// The whole document as one update. Without what is pending.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn snapshot(&self) -> Result<Update, Broken> {
+        self.diff(&StateVector::default())
+    }
+
+    /// Whether an update would bring anything. Exact for deletions too, and therefore not cheap for those.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn is_news(&self, update: &Update) -> Result<bool, Broken> {
+        let extent = update.extent();
+        if extent.structs.iter().any(|range| range.to > self.state_vector.get(range.client)) {
+            return Ok(true);
+        }
+        if extent.deletes.is_empty() {
+            return Ok(false);
+        }
+        let deleted = self.guarded(|| self.engine.transact().snapshot().delete_set)?;
+        let known = deleted_ranges(&deleted);
+        Ok(!extent.deletes.iter().all(|range| {
+            known.get(&range.client).is_some_and(|ranges| {
+                // The last range that begins at or before this one holds it, or nothing does.
+                let after = ranges.partition_point(|(from, _)| *from <= range.from);
+                after > 0 && ranges[after - 1].1 >= range.to
+            })
+        }))
+    }
+
+    /// Bytes of updates that wait for their past.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// The same, of one connection.
+    pub fn pending_bytes_of(&self, author: ConnectionId) -> usize {
+        self.pending.iter().filter(|waiting| waiting.author == author).map(Waiting::bytes).sum()
+    }
+
+    /// Drops what waits from one connection: it is gone, and brings it again.
+    pub fn forget_pending(&mut self, author: ConnectionId) {
+        if !self.pending.is_empty() {
+            self.pending.retain(|waiting| waiting.author != author);
+            self.pending_bytes = self.pending.iter().map(Waiting::bytes).sum();
+        }
+    }
+
+    fn integrate(&mut self, batch: &[(ConnectionId, Update)], encode: Encode) -> Result<Turn, Broken> {
+        // A panic inside must not run the transaction's own drop on the way out: that commits, panics again and
+        // ends the process. Forgotten, it leaks this one document.
+        let mut transaction = ManuallyDrop::new(
+            self.engine.try_transact_mut().map_err(|error| Broken::Engine(error.to_string()))?,
+        );
+        let mut work = Work {
+            state_vector: std::mem::take(&mut self.state_vector),
+            pending: std::mem::take(&mut self.pending),
+            pending_bytes: self.pending_bytes,
+            outcomes: Vec::with_capacity(batch.len()),
+            late: Vec::new(),
+            news: Vec::new(),
+        };
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            work.run(&mut transaction, batch)?;
+            if transaction.has_missing_updates() {
+                return Err(Broken::Incomplete);
+            }
+            match (encode, work.news.as_slice()) {
+                (Encode::No, _) | (Encode::Yes, []) => Ok(None),
+                // One update that is new from end to end goes out as it came.
+                (Encode::Yes, [only]) if only.whole => Ok(Some(only.update.clone())),
+                (Encode::Yes, _) => {
+                    let bytes = Bytes::from(transaction.encode_update_v1());
+                    Update::check(bytes).map(Some).map_err(Broken::Refused)
+                }
+            }
+        }));
+        let merged = match worked {
+            Ok(Ok(merged)) => merged,
+            Ok(Err(broken)) => return Err(broken),
+            Err(panic) => return Err(Broken::Panicked(words_of(&*panic))),
+        };
+        let transaction = ManuallyDrop::into_inner(transaction);
+        catch_unwind(AssertUnwindSafe(|| drop(transaction)))
+            .map_err(|panic| Broken::Panicked(words_of(&*panic)))?;
+        self.state_vector = work.state_vector;
+        self.pending = work.pending;
+        self.pending_bytes = work.pending_bytes;
+        if !work.news.is_empty() {
+            self.version += 1;
+        }
+        Ok(Turn { outcomes: work.outcomes, late: work.late, update: merged })
+    }
+
+    fn guarded<T>(&self, ask: impl FnOnce() -> T) -> Result<T, Broken> {
+        catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| Broken::Panicked(words_of(&*panic)))
+    }
+}
+
+/// Whether a turn's news are wanted as one update.
+#[derive(Clone, Copy)]
+enum Encode {
+    Yes,
+    No,
+}
+
+/// An update that brought something.
+struct News {
+    update: Update,
+    /// Nothing of it was known before.
+    whole: bool,
+}
+
+/// One turn on its way into the engine.
+struct Work {
+    state_vector: StateVector,
+    pending: Vec<Waiting>,
+    pending_bytes: usize,
+    outcomes: Vec<Outcome>,
+    late: Vec<Late>,
+    news: Vec<News>,
+}
+
+impl Work {
+    fn run(
+        &mut self,
+        transaction: &mut TransactionMut<'_>,
+        batch: &[(ConnectionId, Update)],
+    ) -> Result<(), Broken> {
+        for (author, update) in batch {
+            let outcome = if self.fits(update.extent()) {
+                self.integrate(transaction, update)?
+            } else {
+                self.keep(*author, update)
+            };
+            self.outcomes.push(outcome);
+        }
+        // What was integrated may be what others waited for, and those again.
+        let mut grown = !self.pending.is_empty();
+        while grown {
+            grown = false;
+            let waiting = std::mem::take(&mut self.pending);
+            for one in waiting {
+                if self.fits(one.update.extent()) {
+                    grown = true;
+                    self.pending_bytes -= one.bytes();
+                    let outcome = self.integrate(transaction, &one.update)?;
+                    self.late.push(Late { author: one.author, update: one.update, outcome });
+                } else {
+                    self.pending.push(one);
+                }
+            }
+        }
+        // An update of this very turn that had to wait for a later one of it did not really wait.
+        self.settle(batch);
+        Ok(())
+    }
+
+    fn fits(&self, extent: &Extent) -> bool {
+        extent.needs.iter().all(|(client, clock)| self.state_vector.get(*client) >= *clock)
+    }
+
+    fn integrate(
+        &mut self,
+        transaction: &mut TransactionMut<'_>,
+        update: &Update,
+    ) -> Result<Outcome, Broken> {
+        let extent = update.extent();
+        if update.is_empty() {
+            return Ok(Outcome::Nothing);
+        }
+        let brings_blocks =
+            extent.structs.iter().any(|range| range.to > self.state_vector.get(range.client));
+        if !brings_blocks && extent.deletes.is_empty() {
+            return Ok(Outcome::Nothing);
+        }
+        let whole = brings_blocks
+            && extent.structs.iter().all(|range| range.from >= self.state_vector.get(range.client));
+        let deleted_before = if brings_blocks { 0 } else { deleted_count(transaction) };
+        let decoded = yrs::Update::decode_v1(update.bytes())
+            .map_err(|error| Broken::Engine(format!("decoding: {error}")))?;
+        transaction.apply_update(decoded).map_err(|error| Broken::Engine(format!("applying: {error}")))?;
+        for range in &extent.structs {
+            self.state_vector.advance(range.client, range.to);
+        }
+        // Blocks were known: it is news exactly when it deleted something.
+        if !brings_blocks && deleted_count(transaction) == deleted_before {
+            return Ok(Outcome::Nothing);
+        }
+        // A deletion alone goes out as it came as well: repeating what is deleted already does no harm.
+        self.news.push(News { update: update.clone(), whole: whole || !brings_blocks });
+        Ok(Outcome::New)
+    }
+
+    fn keep(&mut self, author: ConnectionId, update: &Update) -> Outcome {
+        let bytes = update.bytes().len();
+        let own: usize =
+            self.pending.iter().filter(|waiting| waiting.author == author).map(Waiting::bytes).sum();
+        let full = self.pending.len() >= PENDING_DOC_COUNT_MAX
+            || self.pending_bytes + bytes > PENDING_DOC_BYTES_MAX
+            || own + bytes > PENDING_CONNECTION_BYTES_MAX;
+        // What is loaded from the store was accepted before, and is bounded there.
+        if full && author != STORE {
+            return Outcome::PendingFull;
+        }
+        self.pending_bytes += bytes;
+        self.pending.push(Waiting { author, update: update.clone() });
+        Outcome::Pending
+    }
+
+    fn settle(&mut self, batch: &[(ConnectionId, Update)]) {
+        let late = std::mem::take(&mut self.late);
+        for one in late {
+            let place = batch.iter().zip(&self.outcomes).position(|((author, update), outcome)| {
+                *outcome == Outcome::Pending && *author == one.author && *update == one.update
+            });
+            match place {
+                Some(index) => self.outcomes[index] = one.outcome,
+                None => self.late.push(one),
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.update.bytes().len()
+    }
+}
+
+fn deleted_count(transaction: &TransactionMut<'_>) -> u64 {
+    let ranges = transaction.delete_set().iter().flat_map(|(_, ranges)| ranges.iter());
+    ranges.map(|range| u64::from(range.end - range.start)).sum()
+}
+
+/// Deleted ranges per client, sorted and merged.
+fn deleted_ranges(set: &yrs::IdSet) -> HashMap<ClientId, Vec<(u32, u32)>> {
+    let mut known: HashMap<ClientId, Vec<(u32, u32)>> = HashMap::new();
+    for (client, ranges) in set.iter() {
+        let list = known.entry(client.get()).or_default();
+        list.extend(ranges.iter().map(|range| (range.start, range.end)));
+        list.sort_unstable();
+        list.dedup_by(|next, last| {
+            let touches = next.0 <= last.1;
+            if touches {
+                last.1 = last.1.max(next.1);
+            }
+            touches
+        });
+    }
+    known
+}
+
+fn words_of(panic: &(dyn Payload + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "no words".to_owned(),
+    }
+}

@@ -1,0 +1,337 @@
+//! The gate in front of the engine: one walk over the bytes, before anything else sees them.
+//!
+//! The engine is memory-unsafe on hostile updates and ends the process on nested ones, and it accepts updates that
+//! yjs 13 throws on, which would make a room unopenable for every browser. What passes here is a strict subset of
+//! what both can load. The same gate runs on bytes from sockets, from other nodes and from the store.
+
+use std::collections::HashMap;
+
+use crate::ClientId;
+use crate::any::{check_any, check_any_object, check_json};
+use crate::lib0::Reader;
+use crate::limits::CLOCK_COUNT_MAX;
+
+/// Why bytes were refused, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule they break.
+    pub rule: Rule,
+    /// Bytes from the beginning.
+    pub offset: usize,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at byte {}", self.rule.as_str(), self.offset)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What bytes have to hold to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// All that is announced is there.
+    Truncated,
+    /// Nothing follows the end.
+    Trailing,
+    /// Integers are within 2^53 and not longer than they need to be.
+    Integer,
+    /// No more things are announced than the bytes can hold.
+    Count,
+    /// Strings are UTF-8.
+    Utf8,
+    /// JSON is JSON.
+    Json,
+    /// Values have a known kind.
+    Any,
+    /// Nesting is bounded.
+    Depth,
+    /// Clocks and their sums stay below 2^31.
+    Clock,
+    /// A client has one section, with clocks that follow each other.
+    Section,
+    /// An update has no gaps inside: yjs writes them when it merges a log with holes.
+    Skip,
+    /// Blocks have a known kind.
+    Block,
+    /// Contents have a known kind.
+    Content,
+    /// Contents that yjs knows and the engine reads wrongly (`ContentJSON`, long replaced by `ContentAny`).
+    ContentJson,
+    /// Blocks are not empty.
+    Empty,
+    /// A parent is a name or an id.
+    Parent,
+    /// Shared types have a known kind.
+    Type,
+    /// The options of a subdocument are an object.
+    DocOptions,
+    /// A block refers only to what was there before it.
+    Reference,
+    /// Deleted ranges are not empty.
+    DeleteRange,
+}
+
+impl Rule {
+    /// The label in metrics and close reasons.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rule::Truncated => "truncated",
+            Rule::Trailing => "trailing_bytes",
+            Rule::Integer => "integer_out_of_range",
+            Rule::Count => "count_beyond_bytes",
+            Rule::Utf8 => "invalid_utf8",
+            Rule::Json => "invalid_json",
+            Rule::Any => "unknown_value",
+            Rule::Depth => "nested_too_deep",
+            Rule::Clock => "clock_out_of_range",
+            Rule::Section => "section_twice",
+            Rule::Skip => "gap_inside",
+            Rule::Block => "unknown_block",
+            Rule::Content => "unknown_content",
+            Rule::ContentJson => "old_json_content",
+            Rule::Empty => "empty_block",
+            Rule::Parent => "unknown_parent",
+            Rule::Type => "unknown_type",
+            Rule::DocOptions => "bad_subdocument",
+            Rule::Reference => "refers_to_itself",
+            Rule::DeleteRange => "empty_delete_range",
+        }
+    }
+}
+
+/// Clocks of one client, half open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockRange {
+    /// Whose.
+    pub client: ClientId,
+    /// The first.
+    pub from: u32,
+    /// The one after the last.
+    pub to: u32,
+}
+
+/// What an update holds and what it builds on, found out by the gate in the same walk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The blocks, one range a client, in the order of the bytes.
+    pub structs: Vec<ClockRange>,
+    /// What a document must have for all of it to fit in: client, and the clock it must have reached.
+    pub needs: Vec<(ClientId, u32)>,
+    /// Deleted ranges.
+    pub deletes: Vec<ClockRange>,
+}
+
+/// What an update refers to, gathered per client. Neighbouring blocks mostly refer to the same client.
+#[derive(Default)]
+struct Needs {
+    last: (ClientId, u32),
+    others: HashMap<ClientId, u32>,
+}
+
+impl Needs {
+    fn add(&mut self, client: ClientId, reached: u32) {
+        if self.last.0 != client {
+            self.flush();
+            self.last = (client, 0);
+        }
+        self.last.1 = self.last.1.max(reached);
+    }
+
+    fn flush(&mut self) {
+        let (client, reached) = self.last;
+        if reached > 0 {
+            let known = self.others.entry(client).or_default();
+            *known = reached.max(*known);
+        }
+    }
+
+    /// What the update itself does not bring.
+    fn without(mut self, structs: &[ClockRange]) -> Vec<(ClientId, u32)> {
+        self.flush();
+        for range in structs {
+            let known = self.others.entry(range.client).or_default();
+            // Below the section's end only its beginning is needed; the rest comes with it.
+            *known = if *known <= range.to { range.from } else { *known };
+        }
+        self.others.into_iter().filter(|(_, reached)| *reached > 0).collect()
+    }
+}
+
+/// Walks an update (format v1).
+///
+/// # Errors
+/// The first rule that the bytes break.
+pub(crate) fn check_update(bytes: &[u8]) -> Result<Extent, Refusal> {
+    let mut reader = Reader::new(bytes);
+    let mut extent = Extent::default();
+    let mut needs = Needs::default();
+    // A section takes at least its count, client, clock and one block of two bytes.
+    let sections = reader.count(5)?;
+    let mut seen: HashMap<ClientId, ()> = HashMap::new();
+    for _ in 0..sections {
+        let blocks = reader.count(2)?;
+        let client = reader.var_uint()?;
+        let twice = match extent.structs.last() {
+            // Few clients: look through them. Many: keep a map from then on.
+            _ if extent.structs.len() < 16 => extent.structs.iter().any(|range| range.client == client),
+            _ => {
+                if seen.is_empty() {
+                    seen.extend(extent.structs.iter().map(|range| (range.client, ())));
+                }
+                seen.insert(client, ()).is_some()
+            }
+        };
+        if twice || blocks == 0 {
+            return Err(reader.refuse(Rule::Section));
+        }
+        let from = clock(&mut reader)?;
+        let mut to = from;
+        for _ in 0..blocks {
+            let length = block(&mut reader, client, to, &mut needs)?;
+            to = end_of(&reader, to, length)?;
+        }
+        extent.structs.push(ClockRange { client, from, to });
+    }
+    for _ in 0..reader.count(2)? {
+        let client = reader.var_uint()?;
+        for _ in 0..reader.count(2)? {
+            let from = clock(&mut reader)?;
+            let length = reader.var_uint()?;
+            if length == 0 {
+                return Err(reader.refuse(Rule::DeleteRange));
+            }
+            let to = end_of(&reader, from, length)?;
+            needs.add(client, to);
+            extent.deletes.push(ClockRange { client, from, to });
+        }
+    }
+    if !reader.is_done() {
+        return Err(reader.refuse(Rule::Trailing));
+    }
+    extent.needs = needs.without(&extent.structs);
+    Ok(extent)
+}
+
+fn clock(reader: &mut Reader<'_>) -> Result<u32, Refusal> {
+    let clock = reader.var_uint()?;
+    if clock >= CLOCK_COUNT_MAX {
+        return Err(reader.refuse(Rule::Clock));
+    }
+    Ok(clock as u32)
+}
+
+fn end_of(reader: &Reader<'_>, from: u32, length: u64) -> Result<u32, Refusal> {
+    match u64::from(from).checked_add(length) {
+        Some(to) if to < CLOCK_COUNT_MAX => Ok(to as u32),
+        Some(_) | None => Err(reader.refuse(Rule::Clock)),
+    }
+}
+
+/// Walks one block and returns its length in clocks.
+fn block(
+    reader: &mut Reader<'_>,
+    client: ClientId,
+    own: u32,
+    needs: &mut Needs,
+) -> Result<u64, Refusal> {
+    const HAS_ORIGIN: u8 = 0x80;
+    const HAS_RIGHT_ORIGIN: u8 = 0x40;
+    const HAS_PARENT_SUB: u8 = 0x20;
+    const CONTENT: u8 = 0x1f;
+    let info = reader.u8()?;
+    if info == 0 {
+        // A collected block: nothing but a length.
+        let length = reader.var_uint()?;
+        return if length == 0 { Err(reader.refuse(Rule::Empty)) } else { Ok(length) };
+    }
+    match info & CONTENT {
+        0 => return Err(reader.refuse(Rule::Block)),
+        10 => return Err(reader.refuse(Rule::Skip)),
+        _ => {}
+    }
+    if info & HAS_ORIGIN != 0 {
+        reference(reader, client, own, needs)?;
+    }
+    if info & HAS_RIGHT_ORIGIN != 0 {
+        reference(reader, client, own, needs)?;
+    }
+    // A block with a neighbour takes its parent from there.
+    if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
+        match reader.var_uint()? {
+            1 => {
+                reader.var_string()?;
+            }
+            0 => reference(reader, client, own, needs)?,
+            _ => return Err(reader.refuse(Rule::Parent)),
+        }
+        if info & HAS_PARENT_SUB != 0 {
+            reader.var_string()?;
+        }
+    }
+    let length = content(reader, info & CONTENT)?;
+    if length == 0 { Err(reader.refuse(Rule::Empty)) } else { Ok(length) }
+}
+
+/// Reads an id that a block refers to. On the same client it lies before the block: yjs never finds anything else.
+fn reference(
+    reader: &mut Reader<'_>,
+    own_client: ClientId,
+    own: u32,
+    needs: &mut Needs,
+) -> Result<(), Refusal> {
+    let client = reader.var_uint()?;
+    let clock = clock(reader)?;
+    if client == own_client && clock >= own {
+        return Err(reader.refuse(Rule::Reference));
+    }
+    needs.add(client, clock + 1);
+    Ok(())
+}
+
+/// Walks a block's content and returns its length in clocks.
+fn content(reader: &mut Reader<'_>, kind: u8) -> Result<u64, Refusal> {
+    match kind {
+        // Deleted
+        1 => reader.var_uint(),
+        2 => Err(reader.refuse(Rule::ContentJson)),
+        // Binary
+        3 => reader.var_bytes().map(|_| 1),
+        // String: clocks count UTF-16 units.
+        4 => {
+            let text = reader.var_string()?;
+            let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+            Ok(units as u64)
+        }
+        // Embed
+        5 => check_json(reader).map(|()| 1),
+        // Format
+        6 => {
+            reader.var_string()?;
+            check_json(reader).map(|()| 1)
+        }
+        // Type
+        7 => match reader.var_uint()? {
+            // array, map, text, XML fragment, XML text
+            0 | 1 | 2 | 4 | 6 => Ok(1),
+            // XML element and hook carry a name
+            3 | 5 => reader.var_string().map(|_| 1),
+            _ => Err(reader.refuse(Rule::Type)),
+        },
+        // Any
+        8 => {
+            let count = reader.count(1)?;
+            for _ in 0..count {
+                check_any(reader)?;
+            }
+            Ok(count)
+        }
+        // Subdocument
+        9 => {
+            reader.var_string()?;
+            check_any_object(reader).map(|()| 1)
+        }
+        _ => Err(reader.refuse(Rule::Content)),
+    }
+}

@@ -1,0 +1,158 @@
+//! The embedded default: one SQLite file beside the server.
+
+mod append;
+mod archive;
+mod checksum;
+mod compact;
+mod document;
+mod errors;
+mod history;
+mod load;
+mod lock;
+mod open;
+mod quarantine;
+mod snapshot;
+mod writer;
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool};
+
+use self::lock::DatabaseLock;
+use self::writer::Writer;
+use crate::record::{Batch, Epoch, Record};
+use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
+use crate::{DocId, Store, StoreError, Stored};
+
+/// Documents in one SQLite file, in WAL mode with `synchronous=FULL`: what an append has returned for survives the
+/// end of the process and the loss of power.
+///
+/// One process per file (see [`SqliteStore::open`]), any number of tasks in it.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    /// Held for as long as the file is open; `None` once it is closed.
+    lock: Mutex<Option<DatabaseLock>>,
+}
+
+impl SqliteStore {
+    /// Opens a database, and creates it and its folder when they are not there. Beside the file stand SQLite's
+    /// `-wal` and `-shm` and a `.lock`.
+    ///
+    /// Brings an older schema up to date. Checks the whole file when it is not large
+    /// ([`crate::limits::CHECK_AT_OPEN_BYTES_MAX`]).
+    ///
+    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Schema`] when a newer version wrote it,
+    /// [`StoreError::Corrupt`] when the file is damaged in its structure: going on would damage it further, so it
+    /// takes a person to restore a backup or to salvage it with `sqlite3 <file> .recover`.
+    pub async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+        open::open(path).await
+    }
+
+    /// Reads the whole file and verifies its structure, as [`SqliteStore::open`] does for a small one. Takes about a
+    /// second per 256 MiB, on one of the read connections; writes go on meanwhile.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let checked = open::check(&mut connection).await;
+        settle(connection, checked)
+    }
+}
+
+/// Throws a read connection away whose call failed: SQLite may go on refusing on it after an I/O error.
+fn settle<T>(mut connection: PoolConnection<Sqlite>, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    if result.is_err() {
+        connection.close_on_drop();
+    }
+    result
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let stored = load::load(&mut connection, doc).await;
+        settle(connection, stored)
+    }
+
+    async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+        append::append(&self.writer, batches).await
+    }
+
+    async fn compact(&self, doc: &DocId, merge: Compaction) -> Result<Compacted, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let merged = compact::read(&mut connection, doc, &merge).await;
+        let Some(merged) = settle(connection, merged)? else {
+            return Ok(Compacted::Stale);
+        };
+        let packed = tokio::task::spawn_blocking(move || archive::pack(&merged)).await;
+        let segments = packed.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        compact::write(&self.writer, doc, merge, segments).await
+    }
+
+    async fn history(
+        &self,
+        doc: &DocId,
+        after: Option<HistoryCursor>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let page = history::history(&mut connection, doc, after, limit).await;
+        settle(connection, page)
+    }
+
+    async fn exists(&self, doc: &DocId) -> Result<bool, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let row = document::find(&mut connection, doc).await;
+        Ok(settle(connection, row)?.is_some_and(|row| row.created_ms.is_some()))
+    }
+
+    async fn list(
+        &self,
+        tenant: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DocInfo>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let docs = document::list(&mut connection, tenant, after, limit).await;
+        settle(connection, docs)
+    }
+
+    async fn delete(&self, doc: &DocId) -> Result<Epoch, StoreError> {
+        document::delete(self.writer.begin().await?, doc).await
+    }
+
+    async fn quarantine(&self, doc: &DocId, record: &Record, reason: &str) -> Result<(), StoreError> {
+        quarantine::insert(self.writer.begin().await?, doc, record, reason).await
+    }
+
+    async fn quarantined(&self, doc: &DocId) -> Result<Vec<Quarantined>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let quarantined = quarantine::list(&mut connection, doc).await;
+        settle(connection, quarantined)
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        let mut turn = self.writer.begin().await?;
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES ('health', 1) \
+             ON CONFLICT (key) DO UPDATE SET value = (value + 1) % 1000000",
+        )
+        .execute(&mut turn.connection)
+        .await?;
+        turn.commit(Vec::new()).await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+        // Last: until here the file is still open.
+        self.lock
+            .lock()
+            .expect("nothing panics while it holds the lock")
+            .take();
+    }
+}

@@ -1,0 +1,162 @@
+//! Writing batches to the log.
+
+use std::sync::LazyLock;
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use super::writer::{KnownDoc, Writer};
+use super::{checksum, document};
+use crate::limits::{ROW_BYTES_TARGET, UPDATE_BYTES_MAX};
+use crate::record::{Batch, Epoch, Record};
+use crate::{Appended, DocId, StoreError, frame};
+
+/// How many rows one statement inserts. A few fixed sizes, so that each statement is prepared once; the largest
+/// comes first, and the last one takes what is left.
+static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
+    [64, 8, 1].map(|rows| {
+        let values = vec!["(?, ?, ?, ?)"; rows].join(", ");
+        (
+            rows,
+            format!("INSERT INTO log (document_id, epoch, crc32, records) VALUES {values}"),
+        )
+    })
+});
+
+pub(crate) async fn append(writer: &Writer, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+    // Framing needs no lock: it is done before the turn, so that turns are as short as the disk allows.
+    let mut framed: Vec<Vec<Vec<u8>>> = batches.iter().map(frame_rows).collect::<Result<_, _>>()?;
+    let mut turn = writer.begin().await?;
+    let mut learned = Vec::new();
+    let mut appended = Vec::with_capacity(batches.len());
+    let mut rows = Vec::with_capacity(batches.len());
+    for (batch, blobs) in batches.iter().zip(&mut framed) {
+        let known = match turn.known(&batch.doc) {
+            Some(known) => Known::Written(known),
+            None => look_up(&mut turn.connection, &batch.doc).await?,
+        };
+        if batch.epoch != known.epoch() {
+            appended.push(Appended::StaleEpoch);
+            continue;
+        }
+        appended.push(Appended::Stored);
+        if blobs.is_empty() {
+            continue;
+        }
+        let known = match known {
+            Known::Written(known) => known,
+            Known::Unwritten(_) => create(&mut turn.connection, &batch.doc).await?,
+        };
+        learned.push((batch.doc.clone(), known));
+        rows.extend(blobs.drain(..).map(|blob| LogRow::new(known, blob)));
+    }
+    if rows.is_empty() {
+        turn.rollback().await?;
+        return Ok(appended);
+    }
+    insert(&mut turn.connection, rows).await?;
+    turn.commit(learned).await?;
+    Ok(appended)
+}
+
+/// A document as an append finds it.
+enum Known {
+    Written(KnownDoc),
+    /// Unknown or a tombstone: nothing is written about it before there is an update to store.
+    Unwritten(Epoch),
+}
+
+impl Known {
+    fn epoch(&self) -> Epoch {
+        match self {
+            Known::Written(known) => known.epoch,
+            Known::Unwritten(epoch) => *epoch,
+        }
+    }
+}
+
+async fn look_up(connection: &mut SqliteConnection, doc: &DocId) -> Result<Known, StoreError> {
+    Ok(match document::find(connection, doc).await? {
+        Some(row) if row.created_ms.is_some() => Known::Written(row.known()),
+        Some(row) => Known::Unwritten(row.epoch),
+        None => Known::Unwritten(Epoch::FIRST),
+    })
+}
+
+/// Makes an unknown document or a tombstone one that exists.
+async fn create(connection: &mut SqliteConnection, doc: &DocId) -> Result<KnownDoc, StoreError> {
+    let mut row = document::find_or_insert(connection, doc).await?;
+    row.created_ms = Some(document::now_ms());
+    document::update(connection, doc, &row).await?;
+    Ok(row.known())
+}
+
+struct LogRow {
+    document_id: i64,
+    epoch: i64,
+    crc32: i64,
+    records: Vec<u8>,
+}
+
+impl LogRow {
+    fn new(doc: KnownDoc, records: Vec<u8>) -> LogRow {
+        let epoch = i64::from(doc.epoch.0);
+        LogRow {
+            document_id: doc.id,
+            epoch,
+            crc32: crc32(doc.id, epoch, &records),
+            records,
+        }
+    }
+}
+
+/// The checksum of a log row.
+pub(crate) fn crc32(document_id: i64, epoch: i64, records: &[u8]) -> i64 {
+    checksum::of(&[document_id, epoch], &[records])
+}
+
+/// One blob for a batch, or several when it is very large.
+fn frame_rows(batch: &Batch) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut blobs = Vec::with_capacity(1);
+    let (mut start, mut bytes) = (0, 0);
+    for (index, record) in batch.records.iter().enumerate() {
+        if record.update.len() > UPDATE_BYTES_MAX {
+            return Err(StoreError::TooLarge {
+                bytes: record.update.len(),
+            });
+        }
+        if bytes > 0 && bytes + frame::framed_bytes(record) > ROW_BYTES_TARGET {
+            blobs.push(frame::encode(&batch.records[start..index]));
+            (start, bytes) = (index, 0);
+        }
+        bytes += frame::framed_bytes(record);
+    }
+    let rest: &[Record] = &batch.records[start..];
+    if !rest.is_empty() {
+        blobs.push(frame::encode(rest));
+    }
+    Ok(blobs)
+}
+
+async fn insert(connection: &mut SqliteConnection, rows: Vec<LogRow>) -> Result<(), StoreError> {
+    let mut left = rows.len();
+    let mut rows = rows.into_iter();
+    while left > 0 {
+        let (size, statement) = INSERTS
+            .iter()
+            .find(|(size, _)| *size <= left)
+            .expect("one of the sizes is a single row");
+        // Safe: the text is made of constants above.
+        let mut query = sqlx::query(AssertSqlSafe(statement.as_str()));
+        for row in rows.by_ref().take(*size) {
+            query = query
+                .bind(row.document_id)
+                .bind(row.epoch)
+                .bind(row.crc32)
+                .bind(row.records);
+        }
+        query.execute(&mut *connection).await?;
+        left -= size;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The one connection that writes.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::limits::KNOWN_DOCS_MAX;
+use crate::record::Epoch;
+use crate::{DocId, StoreError};
+
+/// Lets one caller write at a time, through one connection.
+///
+/// SQLite has one writer anyway; waiting here is fair and costs nothing, waiting in SQLite is polling.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    options: SqliteConnectOptions,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Taken out while somebody writes, and put back only after a clean end. A write that failed or was dropped
+    /// half-way takes its connection with it: closing rolls back whatever was open.
+    ///
+    /// That is also what a failed fsync needs. The kernel may mark the pages clean after it, so a second fsync on
+    /// the same pages would succeed without writing them. Nothing is synced twice here: the failed commit never
+    /// reached SQLite's index of the write-ahead log, so the next transaction writes its own frames over the same
+    /// place, and syncs those.
+    connection: Option<SqliteConnection>,
+    known: HashMap<DocId, KnownDoc>,
+    closed: bool,
+}
+
+/// What an append needs to know of a document. Always what was committed: this process is the only writer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownDoc {
+    pub(crate) id: i64,
+    pub(crate) epoch: Epoch,
+}
+
+impl Writer {
+    pub(crate) fn new(options: SqliteConnectOptions) -> Writer {
+        Writer {
+            options,
+            slot: Mutex::new(Slot {
+                connection: None,
+                known: HashMap::new(),
+                closed: false,
+            }),
+        }
+    }
+
+    /// Waits for the turn, then opens a transaction that has the write lock.
+    pub(crate) async fn begin(&self) -> Result<Turn<'_>, StoreError> {
+        let mut slot = self.slot.lock().await;
+        if slot.closed {
+            return Err(StoreError::Closed);
+        }
+        let mut connection = match slot.connection.take() {
+            Some(connection) => connection,
+            None => {
+                // Whatever went wrong before, its outcome may be unknown.
+                slot.known.clear();
+                self.options.connect().await?
+            }
+        };
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        Ok(Turn { slot, connection })
+    }
+
+    /// Waits for the turn, then closes.
+    pub(crate) async fn close(&self) {
+        let mut slot = self.slot.lock().await;
+        slot.closed = true;
+        if let Some(connection) = slot.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the writing connection did not close cleanly");
+        }
+    }
+}
+
+/// A transaction. Dropping it without [`Turn::commit`] undoes it, at the price of a new connection.
+pub(crate) struct Turn<'a> {
+    slot: MutexGuard<'a, Slot>,
+    pub(crate) connection: SqliteConnection,
+}
+
+impl Turn<'_> {
+    pub(crate) fn known(&self, doc: &DocId) -> Option<KnownDoc> {
+        self.slot.known.get(doc).copied()
+    }
+
+    pub(crate) fn forget(&mut self, doc: &DocId) {
+        self.slot.known.remove(doc);
+    }
+
+    /// Commits, and returns when the transaction is on the disk. `learned` is true from then on, and only then.
+    pub(crate) async fn commit(mut self, learned: Vec<(DocId, KnownDoc)>) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        if self.slot.known.len() + learned.len() > KNOWN_DOCS_MAX {
+            self.slot.known.clear();
+        }
+        self.slot.known.extend(learned);
+        self.slot.connection = Some(self.connection);
+        Ok(())
+    }
+
+    /// Undoes the transaction and keeps the connection.
+    pub(crate) async fn rollback(mut self) -> Result<(), StoreError> {
+        sqlx::query("ROLLBACK").execute(&mut self.connection).await?;
+        self.slot.connection = Some(self.connection);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Batch, DocId, Epoch, Record, SqliteStore, Store, StoreError};
+
+    fn batch(bytes: usize) -> Batch {
+        let record = Record {
+            user: None,
+            client: 1,
+            time_ms: 0,
+            update: vec![7; bytes].into(),
+        };
+        let doc = DocId::in_default_tenant("a").unwrap();
+        Batch {
+            doc,
+            epoch: Epoch::FIRST,
+            records: vec![record],
+        }
+    }
+
+    async fn rows(store: &SqliteStore) -> usize {
+        store.load(&batch(0).doc).await.unwrap().rows.len()
+    }
+
+    /// SQLite can be told that the disk ends soon, but only on the connection in question.
+    async fn fill_the_disk(store: &SqliteStore) {
+        let turn = store.writer.begin().await.unwrap();
+        turn.commit(Vec::new()).await.unwrap();
+        let mut slot = store.writer.slot.lock().await;
+        let connection = slot.connection.as_mut().unwrap();
+        let _: i64 = sqlx::query_scalar("PRAGMA max_page_count = 100")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_fails_whole_appends_and_heals() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        fill_the_disk(&store).await;
+        let refused = store.append(&[batch(10), batch(1 << 20)]).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Full(_)) && refused.is_retryable(),
+            "{refused}"
+        );
+        assert_eq!(rows(&store).await, 1);
+        let _ = store.append(&[batch(10), batch(1 << 20)]).await.unwrap();
+        assert_eq!(rows(&store).await, 3);
+    }
+
+    #[tokio::test]
+    async fn an_epoch_is_forgotten_with_a_lost_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        assert!(store.writer.slot.lock().await.known.contains_key(&batch(0).doc));
+        drop(store.writer.begin().await.unwrap());
+        let turn = store.writer.begin().await.unwrap();
+        assert!(turn.known(&batch(0).doc).is_none());
+    }
+}

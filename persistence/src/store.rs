@@ -1,0 +1,208 @@
+//! The promises that every backend keeps; `tests/it/contract` holds one test for each of them.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::record::{Batch, Epoch, Generation, Record, RowId};
+use crate::stored::{Damage, Stored};
+use crate::{DocId, limits};
+
+/// Durable storage of documents: an append log, snapshots that only ever merge, and an archive of all that was
+/// merged.
+///
+/// Calls may run at the same time, for the same document too. Every call may be dropped half-way: it then happened
+/// or it did not, never in part.
+///
+/// A failed call leaves no transaction behind, and the store heals by itself: the next call tries again with a fresh
+/// connection. No call waits for ever on its own account, but a stalled disk stalls it; callers that need a deadline
+/// bring it.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Reads a document, all of it as of one moment. Writes nothing: an unknown document is epoch 1 with nothing in
+    /// it, and reading it does not make it known.
+    ///
+    /// What is damaged is reported in [`Stored::damage`] and the rest is returned. `Err` means that it is not known
+    /// what the document holds: a caller must not take it for an empty one.
+    async fn load(&self, doc: &DocId) -> Result<Stored, StoreError>;
+
+    /// Stores batches of any number of documents, all in one transaction, and returns when they are on the disk.
+    ///
+    /// The answer has one [`Appended`] per batch, in order. A batch of another epoch than the document's is left out
+    /// and says so; it does not hinder the others. On `Err` nothing is promised: usually nothing was stored, but a
+    /// commit whose answer was lost may have happened. The caller keeps its batches and tries again; an update may
+    /// then be stored twice, which is harmless, since merging is idempotent.
+    ///
+    /// The first append to an unknown document creates it.
+    async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError>;
+
+    /// Replaces rows of the log by a snapshot that holds them, in one transaction: writes the snapshot, moves exactly
+    /// `merge.rows` to the archive and deletes exactly those from the log. Rows that arrived since stay.
+    ///
+    /// Refused as [`Compacted::Stale`], with nothing changed, when the epoch or the newest snapshot is not the one
+    /// that was loaded, or when one of the rows is gone. The snapshot before the new one is kept as its fallback;
+    /// older ones are deleted.
+    async fn compact(&self, doc: &DocId, merge: Compaction) -> Result<Compacted, StoreError>;
+
+    /// Reads who wrote what, oldest first: the archive and the log of the current epoch, as one sequence.
+    ///
+    /// Pages: pass the `next` of one page as `after` of the following; `None` begins at the start. A compaction
+    /// between two pages neither repeats nor skips a record. `limit` counts records and is cut to
+    /// [`limits::HISTORY_RECORDS_MAX`]; a page may hold fewer (see [`limits::HISTORY_BYTES_TARGET`]) and still have
+    /// a `next`.
+    async fn history(
+        &self,
+        doc: &DocId,
+        after: Option<HistoryCursor>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError>;
+
+    /// Whether the document was written to and not deleted since.
+    async fn exists(&self, doc: &DocId) -> Result<bool, StoreError>;
+
+    /// The documents of a tenant that exist, in the byte order of their names, beginning after `after`. `limit` is
+    /// cut to [`limits::LIST_DOCS_MAX`].
+    async fn list(&self, tenant: &str, after: Option<&str>, limit: usize)
+    -> Result<Vec<DocInfo>, StoreError>;
+
+    /// Deletes log, snapshots, archive and quarantine of a document in one transaction, and returns the epoch that
+    /// begins. Only the name and that number stay, so that a batch of the old lineage is refused for ever. A
+    /// document that nobody wrote to is deleted in the same way: somebody may be about to.
+    async fn delete(&self, doc: &DocId) -> Result<Epoch, StoreError>;
+
+    /// Puts an update aside that broke the engine, with its author and its bytes. From then on [`Store::load`] and
+    /// [`Store::history`] of this epoch leave out every update with the same bytes. The same update is kept once.
+    /// Above [`limits::QUARANTINE_PER_DOC_MAX`] it is dropped with a warning.
+    async fn quarantine(&self, doc: &DocId, record: &Record, reason: &str) -> Result<(), StoreError>;
+
+    /// What was put aside for this document, oldest first.
+    async fn quarantined(&self, doc: &DocId) -> Result<Vec<Quarantined>, StoreError>;
+
+    /// Whether the store can write, found out by writing: a few bytes, with a commit.
+    async fn health(&self) -> Result<(), StoreError>;
+
+    /// Waits for the running write and closes. Every later call is [`StoreError::Closed`]. Closing twice is fine.
+    async fn close(&self);
+}
+
+/// What became of one batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Appended {
+    /// It is on the disk.
+    Stored,
+    /// It belongs to another epoch than the document is in, and was left out. Trying again will not help: the room
+    /// has to be loaded anew.
+    StaleEpoch,
+}
+
+/// A merge that has been computed and is to be stored. `epoch` and `newest` are those of the [`Stored`] it was made
+/// from, and a store that has moved on refuses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// [`Stored::epoch`].
+    pub epoch: Epoch,
+    /// [`Stored::generation`].
+    pub newest: Generation,
+    /// The generation of the snapshot that was merged: [`Stored::snapshot`]'s, or none. Below `newest` when a newer
+    /// one is damaged. It is kept as the fallback.
+    pub base: Generation,
+    /// The rows that were merged: those, and no others, leave the log.
+    pub rows: Vec<RowId>,
+    /// The whole document: base, recovered rows, and `rows`.
+    pub update: Bytes,
+    /// What `update` covers.
+    pub state_vector: Bytes,
+}
+
+/// What became of a compaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Compacted {
+    /// The snapshot stands, with this generation.
+    Done(Generation),
+    /// Somebody else compacted or deleted the document in between. Nothing was changed.
+    Stale,
+}
+
+/// A place in the history of one epoch: just after one record. Only meaningful to the store that made it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HistoryCursor {
+    /// The row that the record was logged in. It keeps its number in the archive.
+    pub row: RowId,
+    /// The place of the record in that row, from 0.
+    pub index: u32,
+}
+
+/// A part of a document's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// The records, oldest first.
+    pub records: Vec<Record>,
+    /// Where the next page begins; `None` when this is the last one so far.
+    pub next: Option<HistoryCursor>,
+    /// What could not be read within this page.
+    pub damage: Vec<Damage>,
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocInfo {
+    /// The document.
+    pub doc: DocId,
+    /// Its current epoch.
+    pub epoch: Epoch,
+    /// When it was first written to, in Unix milliseconds.
+    pub created_ms: u64,
+}
+
+/// An update that was put aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The update and who sent it.
+    pub record: Record,
+    /// What it did. For logs.
+    pub reason: String,
+}
+
+/// Why a store did not do what it was asked. The texts are causes: for logs, never for clients.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached or cannot write at the moment. Try again.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// There is no space left. Try again once somebody has made some.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// What is on the disk is not what was written there, beyond what can be told apart row by row.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// Another process has the database open.
+    #[error("the store is in use: {0}")]
+    InUse(String),
+    /// The database was made by a version that this one does not know.
+    #[error("the store has another schema: {0}")]
+    Schema(String),
+    /// An update is larger than [`limits::UPDATE_BYTES_MAX`]. Trying again will not help.
+    #[error("an update of {bytes} bytes is larger than a store takes ({max})", max = limits::UPDATE_BYTES_MAX)]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// [`Store::close`] was called.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anybody changing the program or its input.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            StoreError::Unavailable(_) | StoreError::Full(_) => true,
+            StoreError::Corrupt(_)
+            | StoreError::InUse(_)
+            | StoreError::Schema(_)
+            | StoreError::TooLarge { .. }
+            | StoreError::Closed => false,
+        }
+    }
+}

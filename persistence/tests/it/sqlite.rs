@@ -1,0 +1,297 @@
+//! The contract, kept in a file, and what only a file can do.
+
+use std::path::PathBuf;
+
+use roomtone_persistence::{Damaged, Epoch, Generation, SqliteStore, Store, StoreError};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tempfile::TempDir;
+
+use crate::contract::{batch, compact_all, doc, done, history, logged, merge, put, records};
+
+async fn fresh() -> (SqliteStore, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (SqliteStore::open(&path(&folder)).await.unwrap(), folder)
+}
+
+contract_suite!(super::fresh);
+
+fn path(folder: &TempDir) -> PathBuf {
+    folder.path().join("deep/er/roomtone.db")
+}
+
+/// Another connection to the same file, as a vandal would open it.
+async fn vandal(folder: &TempDir) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path(folder))
+        .foreign_keys(false)
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn vandalise(folder: &TempDir, statement: &str) {
+    let mut connection = vandal(folder).await;
+    let done = sqlx::query(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    assert!(done.rows_affected() > 0, "{statement}");
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let (store, folder) = fresh().await;
+    let (a, b) = (doc("a"), doc("b"));
+    put(&store, &a, 0..3).await;
+    assert_eq!(compact_all(&store, &a, "snapshot").await, done(1));
+    put(&store, &a, 3..5).await;
+    store.delete(&b).await.unwrap();
+    let before = store.load(&a).await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = SqliteStore::open(&path(&folder)).await.unwrap();
+    assert_eq!(store.load(&a).await.unwrap(), before);
+    assert_eq!(store.load(&b).await.unwrap().epoch, Epoch(2));
+    assert_eq!(history(&store, &a, 2).await, records(0..5));
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_appended_survives_without_a_close() {
+    let (store, folder) = fresh().await;
+    put(&store, &doc("a"), 0..3).await;
+    // What a killed process leaves behind: the files as they are.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(path(&copy).parent().unwrap()).unwrap();
+    for suffix in ["", "-wal"] {
+        let file = |folder| format!("{}{suffix}", path(folder).display());
+        std::fs::copy(file(&folder), file(&copy)).unwrap();
+    }
+    let copied = SqliteStore::open(&path(&copy)).await.unwrap();
+    assert_eq!(logged(&copied.load(&doc("a")).await.unwrap().rows), records(0..3));
+}
+
+#[tokio::test]
+async fn a_second_opener_is_told_so() {
+    let (store, folder) = fresh().await;
+    let refused = SqliteStore::open(&path(&folder)).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::InUse(text) if text.contains("another process")),
+        "{refused}"
+    );
+    assert!(!refused.is_retryable());
+    store.close().await;
+    SqliteStore::open(&path(&folder)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let (store, folder) = fresh().await;
+    store.close().await;
+    let insert = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                  VALUES (9999, 'from the future', TRUE, x'00', 0)";
+    vandalise(&folder, insert).await;
+    let refused = SqliteStore::open(&path(&folder)).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Schema(text) if text.contains("newer")),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_bad_snapshot_is_replaced_by_the_one_before_and_the_archive() {
+    let (store, folder) = fresh().await;
+    let a = doc("a");
+    put(&store, &a, 0..2).await;
+    assert_eq!(compact_all(&store, &a, "one").await, done(1));
+    put(&store, &a, 2..4).await;
+    assert_eq!(compact_all(&store, &a, "two").await, done(2));
+    put(&store, &a, 4..6).await;
+    vandalise(&folder, "UPDATE snapshots SET state = x'00' WHERE generation = 2").await;
+
+    let stored = store.load(&a).await.unwrap();
+    assert_eq!(stored.snapshot.as_ref().unwrap().update, "one");
+    assert_eq!(logged(&stored.recovered), records(2..4));
+    assert_eq!(logged(&stored.rows), records(4..6));
+    assert_eq!(
+        stored.damage.iter().map(|damage| damage.what).collect::<Vec<_>>(),
+        [Damaged::Snapshot(Generation(2))]
+    );
+    assert_eq!(stored.updates().count(), 5);
+
+    // The next merge heals it: it keeps the intact base as its fallback, and the damaged one for inspection.
+    assert_eq!(store.compact(&a, merge(&stored, "three")).await.unwrap(), done(3));
+    assert_eq!(store.load(&a).await.unwrap().damage, []);
+    vandalise(&folder, "UPDATE snapshots SET state = x'00' WHERE generation = 3").await;
+    let stored = store.load(&a).await.unwrap();
+    assert_eq!(stored.snapshot.as_ref().unwrap().update, "one");
+    assert_eq!(logged(&stored.recovered), records(2..6));
+    assert_eq!(stored.damage.len(), 2);
+}
+
+#[tokio::test]
+async fn without_any_snapshot_the_archive_holds_everything() {
+    let (store, folder) = fresh().await;
+    let a = doc("a");
+    for n in 0..4 {
+        put(&store, &a, [n]).await;
+        assert_eq!(compact_all(&store, &a, "x").await, done(n + 1));
+    }
+    put(&store, &a, [4]).await;
+    vandalise(&folder, "DELETE FROM snapshots").await;
+    let stored = store.load(&a).await.unwrap();
+    assert_eq!((stored.snapshot.clone(), stored.damage.len()), (None, 1));
+    assert_eq!(
+        [logged(&stored.recovered), logged(&stored.rows)].concat(),
+        records(0..5)
+    );
+    vandalise(&folder, "UPDATE archive SET rows = x'00' WHERE segment = 2").await;
+    let stored = store.load(&a).await.unwrap();
+    assert_eq!(logged(&stored.recovered), records([0, 2, 3]));
+    assert_eq!(stored.damage.last().unwrap().what, Damaged::Segment(2));
+    assert_eq!(store.history(&a, None, 10).await.unwrap().damage.len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_left_in_place_and_named() {
+    for (statement, reason) in [
+        ("UPDATE log SET records = x'0100' WHERE id = 2", "checksum"),
+        ("UPDATE log SET crc32 = crc32 + 1 WHERE id = 2", "checksum"),
+        ("UPDATE log SET epoch = 7 WHERE id = 2", "checksum"),
+        ("UPDATE log SET id = 20 WHERE id = 2", ""),
+    ] {
+        let (store, folder) = fresh().await;
+        for n in 0..3 {
+            put(&store, &doc("a"), [n]).await;
+        }
+        vandalise(&folder, statement).await;
+        let stored = store.load(&doc("a")).await.unwrap();
+        if reason.is_empty() {
+            // A row may move: merging does not depend on the order.
+            assert_eq!((stored.rows.len(), stored.damage.len()), (3, 0));
+            continue;
+        }
+        assert_eq!(logged(&stored.rows), records([0, 2]), "{statement}");
+        assert!(
+            stored.damage[0].to_string().contains(reason),
+            "{}",
+            stored.damage[0]
+        );
+        let page = store.history(&doc("a"), None, 10).await.unwrap();
+        assert_eq!((page.records, page.damage.len()), (records([0, 2]), 1));
+        // Compaction of the others leaves it where it is; to merge it is refused.
+        let mut wrong = merge(&stored, "x");
+        wrong.rows.push(roomtone_persistence::RowId(2));
+        assert!(matches!(
+            store.compact(&doc("a"), wrong).await,
+            Err(StoreError::Corrupt(_))
+        ));
+        assert_eq!(
+            store.compact(&doc("a"), merge(&stored, "x")).await.unwrap(),
+            done(1)
+        );
+        assert_eq!(store.load(&doc("a")).await.unwrap().damage.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_document_row_is_never_an_empty_document() {
+    for column in ["epoch", "generation", "created_ms", "crc32"] {
+        let (store, folder) = fresh().await;
+        put(&store, &doc("a"), [0]).await;
+        store.close().await;
+        vandalise(&folder, &format!("UPDATE documents SET {column} = {column} + 1")).await;
+        let store = SqliteStore::open(&path(&folder)).await.unwrap();
+        assert!(
+            matches!(store.load(&doc("a")).await, Err(StoreError::Corrupt(_))),
+            "{column}"
+        );
+        assert!(
+            matches!(
+                store.append(&[batch(&doc("a"), [1])]).await,
+                Err(StoreError::Corrupt(_))
+            ),
+            "{column}"
+        );
+        put(&store, &doc("b"), [0]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_database_fails_and_heals() {
+    let (store, folder) = fresh().await;
+    put(&store, &doc("a"), [0]).await;
+    let mut other = vandal(&folder).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let refused = store.append(&[batch(&doc("a"), [1])]).await.unwrap_err();
+    assert!(refused.is_retryable(), "{refused}");
+    assert_eq!(store.load(&doc("a")).await.unwrap().rows.len(), 1);
+    other.close().await.unwrap();
+    put(&store, &doc("a"), [2]).await;
+    assert_eq!(
+        logged(&store.load(&doc("a")).await.unwrap().rows),
+        records([0, 2])
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_append_happened_or_did_not() {
+    let (store, _folder) = fresh().await;
+    put(&store, &doc("a"), [0]).await;
+    for polls in 0..40 {
+        let (a, b) = (doc("a"), doc("b"));
+        let batches = [batch(&a, [polls]), batch(&b, [polls])];
+        let append = store.append(&batches);
+        tokio::pin!(append);
+        for _ in 0..polls {
+            if poll_once(append.as_mut()).await {
+                break;
+            }
+        }
+    }
+    put(&store, &doc("a"), [100]).await;
+    let a = logged(&store.load(&doc("a")).await.unwrap().rows);
+    let b = logged(&store.load(&doc("b")).await.unwrap().rows);
+    assert_eq!(a[1..a.len() - 1], b[..]);
+    assert_eq!(a.last().unwrap(), &records([100])[0]);
+}
+
+/// Polls once, lets other tasks and SQLite's thread run, and says whether it was ready.
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
+    let ready =
+        std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_ready()))
+            .await;
+    tokio::task::yield_now().await;
+    ready
+}
+
+#[tokio::test]
+async fn a_schema_that_breaks_at_run_time_is_an_error_every_time() {
+    let (store, folder) = fresh().await;
+    put(&store, &doc("a"), [0]).await;
+    let mut connection = vandal(&folder).await;
+    let statement = "PRAGMA writable_schema = ON; \
+                     UPDATE sqlite_master SET sql = replace(sql, 'epoch INTEGER', 'epoch ' || CAST(x'ff' AS TEXT)); \
+                     PRAGMA schema_version = 1000;";
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    for _ in 0..6 {
+        assert!(matches!(store.load(&doc("a")).await, Err(StoreError::Corrupt(_))));
+        assert!(matches!(
+            store.append(&[batch(&doc("a"), [1])]).await,
+            Err(StoreError::Corrupt(_))
+        ));
+        assert!(matches!(
+            store.delete(&doc("a")).await,
+            Err(StoreError::Corrupt(_))
+        ));
+        assert!(matches!(store.health().await, Err(StoreError::Corrupt(_))));
+    }
+    store.close().await;
+    assert!(matches!(
+        SqliteStore::open(&path(&folder)).await,
+        Err(StoreError::Corrupt(_))
+    ));
+}

@@ -1,0 +1,70 @@
+//! What every request handler works with.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::auth::Authenticator;
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::origin::OriginPolicy;
+use crate::saver::Saver;
+
+/// A cheap handle to the parts of the server.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+/// The parts.
+pub struct Parts {
+    /// The rooms.
+    pub hub: Hub,
+    /// For its health.
+    pub saver: Saver,
+    /// Who may do what.
+    pub auth: Authenticator,
+    /// Which pages may connect.
+    pub origins: OriginPolicy,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+}
+
+impl App {
+    /// Wraps the parts.
+    pub fn new(parts: Parts) -> App {
+        App { parts: Arc::new(parts) }
+    }
+
+    /// The rooms.
+    pub fn hub(&self) -> &Hub {
+        &self.parts.hub
+    }
+
+    /// The group commit.
+    pub fn saver(&self) -> &Saver {
+        &self.parts.saver
+    }
+
+    /// Who may do what.
+    pub fn auth(&self) -> &Authenticator {
+        &self.parts.auth
+    }
+
+    /// Which pages may connect.
+    pub fn origins(&self) -> &OriginPolicy {
+        &self.parts.origins
+    }
+
+    /// Bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.parts.limits
+    }
+
+    /// The metrics of this process as Prometheus text.
+    pub fn render_metrics(&self) -> String {
+        self.parts.metrics.render()
+    }
+}

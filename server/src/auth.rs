@@ -1,0 +1,373 @@
+//! Who may do what: tokens are turned into [`Claims`] here, and nowhere else.
+//!
+//! Two ways exist today, open (development) and JWT with a shared key (HS256). Other ways, such as JWKS,
+//! become further variants of [`Authenticator`]; nothing outside this file will notice.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use roomtone_persistence::DocId;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::TOKEN_BYTES_MAX;
+
+/// Clock difference between token issuer and server that is forgiven, in seconds.
+const LEEWAY_S: u64 = 30;
+
+/// What a user may do in a room, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads, and is seen.
+    Viewer,
+    /// As a viewer; may comment (comments arrive with their own dialect).
+    Commenter,
+    /// Reads and writes.
+    Editor,
+    /// As an editor; may mint tokens for others.
+    Owner,
+}
+
+impl Role {
+    /// Whether the document may be changed.
+    pub fn writes(self) -> bool {
+        match self {
+            Role::Viewer | Role::Commenter => false,
+            Role::Editor | Role::Owner => true,
+        }
+    }
+}
+
+/// What a token says, checked.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    /// The user's id, from `sub`. None for an anonymous user of an open server.
+    pub user: Option<String>,
+    /// The name to show, from `name`.
+    pub name: Option<String>,
+    /// What the user may do in the rooms below.
+    pub role: Role,
+    /// When the claims end. None for an open server.
+    pub expires: Option<SystemTime>,
+    rooms: Vec<String>,
+}
+
+impl Claims {
+    fn anonymous() -> Claims {
+        Claims { user: None, name: None, role: Role::Owner, expires: None, rooms: vec!["*".into()] }
+    }
+
+    /// The role in one document.
+    ///
+    /// # Errors
+    /// [`Denied::Room`] when no room pattern of the token covers the document.
+    pub fn role_in(&self, doc: &DocId) -> Result<Role, Denied> {
+        let covered = self.rooms.iter().any(|pattern| matches_pattern(pattern, doc.name()));
+        if covered { Ok(self.role) } else { Err(Denied::Room) }
+    }
+
+    /// Time until the claims end, [`LEEWAY_S`] included.
+    pub fn remaining(&self) -> Option<Duration> {
+        let expires = self.expires? + Duration::from_secs(LEEWAY_S);
+        Some(expires.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+}
+
+/// Why a token was refused. The words go to the client; they say nothing about keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No token where one is needed.
+    #[error("a token is required")]
+    Missing,
+    /// The token cannot be trusted.
+    #[error("the token is not valid")]
+    Invalid,
+    /// The token was good once.
+    #[error("the token has expired")]
+    Expired,
+    /// The token is good, for other rooms.
+    #[error("the token does not cover this document")]
+    Room,
+    /// The token is good, and its role is too low.
+    #[error("the token's role does not allow this")]
+    Role,
+}
+
+impl Denied {
+    /// The same words as a static string, for close reasons.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Denied::Missing => "a token is required",
+            Denied::Invalid => "the token is not valid",
+            Denied::Expired => "the token has expired",
+            Denied::Room => "the token does not cover this document",
+            Denied::Role => "the token's role does not allow this",
+        }
+    }
+
+    /// Whether a better token could help (401), or this user may simply not (403).
+    pub fn is_unauthorized(self) -> bool {
+        match self {
+            Denied::Missing | Denied::Invalid | Denied::Expired => true,
+            Denied::Room | Denied::Role => false,
+        }
+    }
+}
+
+/// Turns tokens into claims.
+pub enum Authenticator {
+    /// Everybody may do everything; tokens minted here still bind (a read-only link stays read-only).
+    Open(Keys),
+    /// JWT with HS256.
+    Jwt(Keys),
+}
+
+/// The keys of one shared secret, and what its tokens must say.
+pub struct Keys {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    audience: Option<String>,
+    issuer: Option<String>,
+}
+
+/// What the token itself holds. Unknown claims are ignored.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    room: Rooms,
+    role: Role,
+    exp: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Rooms {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Authenticator {
+    /// No authentication. `secret` signs the tokens that the server itself mints.
+    pub fn open(secret: &[u8]) -> Authenticator {
+        Authenticator::Open(Keys::new(secret, None, None))
+    }
+
+    /// HS256 with a shared secret; `audience` and `issuer` are required of every token where given.
+    pub fn jwt(secret: &[u8], audience: Option<&str>, issuer: Option<&str>) -> Authenticator {
+        Authenticator::Jwt(Keys::new(secret, audience, issuer))
+    }
+
+    /// Whether a request needs no token.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Authenticator::Open(_) => true,
+            Authenticator::Jwt(_) => false,
+        }
+    }
+
+    /// The claims of a token.
+    ///
+    /// # Errors
+    /// [`Denied`], in words that may go to the client.
+    pub fn claims(&self, token: Option<&str>) -> Result<Claims, Denied> {
+        let token = token.filter(|token| !token.is_empty());
+        match (self, token) {
+            (Authenticator::Open(_), None) => Ok(Claims::anonymous()),
+            // A foreign token on an open server is of no use and does no harm.
+            (Authenticator::Open(keys), Some(token)) => match keys.verify(token) {
+                Err(Denied::Invalid) => Ok(Claims::anonymous()),
+                known => known,
+            },
+            (Authenticator::Jwt(_), None) => Err(Denied::Missing),
+            (Authenticator::Jwt(keys), Some(token)) => keys.verify(token),
+        }
+    }
+
+    /// A token for one document, valid for `valid_for`.
+    pub fn mint(&self, user: &str, doc: &DocId, role: Role, valid_for: Duration) -> String {
+        let (Authenticator::Open(keys) | Authenticator::Jwt(keys)) = self;
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let payload = Payload {
+            sub: user.to_owned(),
+            name: None,
+            room: Rooms::One(escape_pattern(doc.name())),
+            role,
+            exp: now_s.saturating_add(valid_for.as_secs()),
+            aud: keys.audience.clone().map(serde_json::Value::String),
+            iss: keys.issuer.clone(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, &keys.encoding)
+            .expect("a payload of strings and numbers always serialises, and HMAC takes any key")
+    }
+}
+
+impl Keys {
+    fn new(secret: &[u8], audience: Option<&str>, issuer: Option<&str>) -> Keys {
+        // The algorithm comes from the key, never from a token's header.
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY_S;
+        validation.validate_nbf = true;
+        let mut required = vec!["exp", "sub"];
+        match audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                required.push("aud");
+            }
+            None => validation.validate_aud = false,
+        }
+        if let Some(issuer) = issuer {
+            validation.set_issuer(&[issuer]);
+            required.push("iss");
+        }
+        validation.set_required_spec_claims(&required);
+        Keys {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            audience: audience.map(str::to_owned),
+            issuer: issuer.map(str::to_owned),
+        }
+    }
+
+    fn verify(&self, token: &str) -> Result<Claims, Denied> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Denied::Invalid);
+        }
+        let payload = jsonwebtoken::decode::<Payload>(token, &self.decoding, &self.validation)
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Denied::Expired,
+                _ => Denied::Invalid,
+            })?
+            .claims;
+        Ok(Claims {
+            user: Some(payload.sub),
+            name: payload.name,
+            role: payload.role,
+            expires: UNIX_EPOCH.checked_add(Duration::from_secs(payload.exp)),
+            rooms: match payload.room {
+                Rooms::One(pattern) => vec![pattern],
+                Rooms::Many(patterns) => patterns,
+            },
+        })
+    }
+}
+
+/// Whether a room pattern covers a name. `*` stands for any run of characters, `\` takes the next
+/// character as it is; everything else is itself.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    // The classic two-pointer walk: on a mismatch, give the last star one more character.
+    let pattern = tokens(pattern);
+    let name: Vec<char> = name.chars().collect();
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(Token::Any) => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(Token::Exactly(c)) if *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            Some(Token::Exactly(_)) | None => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    n = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|token| matches!(token, Token::Any))
+}
+
+enum Token {
+    Any,
+    Exactly(char),
+}
+
+fn tokens(pattern: &str) -> Vec<Token> {
+    let mut tokens = Vec::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        tokens.push(match c {
+            '*' => Token::Any,
+            '\\' => Token::Exactly(chars.next().unwrap_or('\\')),
+            c => Token::Exactly(c),
+        });
+    }
+    tokens
+}
+
+fn escape_pattern(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('*', "\\*")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_what_they_say() {
+        for (pattern, name, covered) in [
+            ("*", "anything/at all", true),
+            ("doc-1", "doc-1", true),
+            ("doc-1", "doc-10", false),
+            ("team/*", "team/plan", true),
+            ("team/*", "teams/plan", false),
+            ("*/draft", "a/b/draft", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("", "x", false),
+            ("a\\*", "a*", true),
+            ("a\\*", "ab", false),
+        ] {
+            assert_eq!(matches_pattern(pattern, name), covered, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn a_minted_token_covers_its_document_alone_even_when_the_name_holds_a_star() {
+        let auth = Authenticator::jwt(b"secret", None, None);
+        let star = DocId::in_default_tenant("a*").expect("a legal name");
+        let other = DocId::in_default_tenant("ab").expect("a legal name");
+        let token = auth.mint("u", &star, Role::Viewer, Duration::from_secs(60));
+        let claims = auth.claims(Some(&token)).expect("our own token");
+        assert_eq!(claims.role_in(&star), Ok(Role::Viewer));
+        assert_eq!(claims.role_in(&other), Err(Denied::Room));
+    }
+
+    #[test]
+    fn an_open_server_takes_anyone_and_still_honours_its_own_tokens() {
+        let auth = Authenticator::open(b"random");
+        let doc = DocId::in_default_tenant("d").expect("a legal name");
+        assert_eq!(auth.claims(None).expect("open").role, Role::Owner);
+        assert_eq!(auth.claims(Some("nonsense")).expect("open").role, Role::Owner);
+        let token = auth.mint("u", &doc, Role::Viewer, Duration::from_secs(60));
+        assert_eq!(auth.claims(Some(&token)).expect("ours").role, Role::Viewer);
+    }
+
+    #[test]
+    fn a_jwt_server_wants_a_token_with_the_right_key_audience_and_issuer() {
+        let doc = DocId::in_default_tenant("d").expect("a legal name");
+        let strict = Authenticator::jwt(b"secret", Some("roomtone"), Some("app"));
+        let plain = Authenticator::jwt(b"secret", None, None);
+        let foreign = Authenticator::jwt(b"other", Some("roomtone"), Some("app"));
+        let minute = Duration::from_secs(60);
+        assert_eq!(strict.claims(None).expect_err("none"), Denied::Missing);
+        assert!(strict.claims(Some(&strict.mint("u", &doc, Role::Editor, minute))).is_ok());
+        for issuer in [&plain, &foreign] {
+            let token = issuer.mint("u", &doc, Role::Editor, minute);
+            assert_eq!(strict.claims(Some(&token)).expect_err("refused"), Denied::Invalid);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What can be typed: commands, flags and their environment variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Roomtone: real-time collaboration for Yjs editors, durable before it says "saved".
+#[derive(Parser, Debug)]
+#[command(name = "roomtone", version, max_term_width = 100)]
+#[command(after_help = "Start with:  roomtone serve --open\nThen open    http://127.0.0.1:4000/")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the server.
+    Serve(Box<ServeArgs>),
+    /// Look at the configuration without starting anything.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Ask a running server on this machine whether it is healthy; exit code 0 or 1.
+    Health {
+        /// Address of the server.
+        #[arg(long, env = "ROOMTONE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:4000")]
+        listen: SocketAddr,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Check flags, environment and file, and print what they amount to (secrets left out).
+    Check(Box<ServeArgs>),
+}
+
+/// Everything that can be configured. Flags win over the environment, the environment over the file.
+#[derive(Args, Debug, Default, Clone)]
+pub struct ServeArgs {
+    /// TOML file with the same keys as the flags (listen, data, store, ...) and a [limits] table.
+    #[arg(long, env = "ROOMTONE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on; port 0 picks a free one and prints it. [default: 127.0.0.1:4000]
+    #[arg(long, env = "ROOMTONE_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Folder for everything that is stored. [default: ./data]
+    #[arg(long, env = "ROOMTONE_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where documents are stored: sqlite:PATH. [default: sqlite:DATA/roomtone.db]
+    #[arg(long, env = "ROOMTONE_STORE", value_name = "URL", hide_env_values = true)]
+    pub store: Option<String>,
+    /// Redis that connects several nodes (not in this release).
+    #[arg(long, env = "ROOMTONE_REDIS", value_name = "URL", hide_env_values = true)]
+    pub redis: Option<String>,
+    /// Shared secret of HS256 tokens. Prefer the environment: flags are visible to other processes.
+    #[arg(long, env = "ROOMTONE_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<String>,
+    /// Value that every token must carry as `aud`.
+    #[arg(long, env = "ROOMTONE_JWT_AUDIENCE", value_name = "TEXT")]
+    pub jwt_audience: Option<String>,
+    /// Value that every token must carry as `iss`.
+    #[arg(long, env = "ROOMTONE_JWT_ISSUER", value_name = "TEXT")]
+    pub jwt_issuer: Option<String>,
+    /// Web origin whose pages may connect, such as https://app.example.com; repeat or separate by commas.
+    #[arg(long, env = "ROOMTONE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+    /// No authentication: everybody may do everything. For development, on a loopback address.
+    #[arg(long, env = "ROOMTONE_OPEN")]
+    pub open: bool,
+    /// Allow --open on an address that others can reach.
+    #[arg(long, env = "ROOMTONE_OPEN_TO_NETWORK")]
+    pub open_to_network: bool,
+    /// Move a bound, such as room_idle_ms=5000; repeat or separate by commas. `config check` lists them.
+    #[arg(long = "limit", env = "ROOMTONE_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
+    pub limits: Vec<String>,
+    /// What to log, such as info or roomtone=debug. [default: info]
+    #[arg(long, env = "ROOMTONE_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How to log. [default: text]
+    #[arg(long, env = "ROOMTONE_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}

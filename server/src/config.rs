@@ -1,0 +1,297 @@
+//! What was typed, read once into a configuration that later code can trust.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::cli::{LogFormat, ServeArgs};
+use crate::limits::Limits;
+use crate::origin::OriginPolicy;
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The SQLite file.
+    pub store_path: PathBuf,
+    /// How tokens are judged.
+    pub access: Access,
+    /// Which web pages may connect.
+    pub origins: OriginPolicy,
+    /// Bounds.
+    pub limits: Limits,
+    /// What to log.
+    pub log: String,
+    /// How to log.
+    pub log_format: LogFormat,
+    /// Things worth a warning at start.
+    pub warnings: Vec<&'static str>,
+}
+
+/// How tokens are judged.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Not at all.
+    Open,
+    /// HS256 with a shared secret.
+    Jwt { secret: SecretString, audience: Option<String>, issuer: Option<String> },
+}
+
+/// A configuration that cannot be used. The text names the key and says what would do.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct ConfigError {
+    key: String,
+    problem: String,
+}
+
+fn wrong(key: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError { key: key.to_owned(), problem: problem.into() }
+}
+
+/// The file: the same keys as the flags.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    store: Option<String>,
+    redis: Option<String>,
+    jwt_secret: Option<String>,
+    jwt_audience: Option<String>,
+    jwt_issuer: Option<String>,
+    #[serde(default)]
+    allow_origin: Vec<String>,
+    open: Option<bool>,
+    open_to_network: Option<bool>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+    limits: Option<toml::Table>,
+}
+
+impl Config {
+    /// Reads flags (with their environment) and the file they name.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the key.
+    pub fn read(args: ServeArgs) -> Result<Config, ConfigError> {
+        let file = match &args.config {
+            Some(path) => read_file(path)?,
+            None => File::default(),
+        };
+        let listen_text = args.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:4000".into());
+        let listen = listen_text
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next())
+            .ok_or_else(|| wrong("listen", format!("`{listen_text}` is not HOST:PORT, such as 127.0.0.1:4000")))?;
+        if args.redis.or(file.redis).is_some() {
+            return Err(wrong("redis", "this release runs on one node; leave it out"));
+        }
+        let data = args.data.or(file.data).unwrap_or_else(|| "data".into());
+        let store_path = store_path(args.store.or(file.store).as_deref(), &data)?;
+        let mut warnings = Vec::new();
+        let access = access(
+            args.jwt_secret.or(file.jwt_secret),
+            args.jwt_audience.or(file.jwt_audience),
+            args.jwt_issuer.or(file.jwt_issuer),
+            args.open || file.open.unwrap_or(false),
+            args.open_to_network || file.open_to_network.unwrap_or(false),
+            listen,
+            &mut warnings,
+        )?;
+        let named = if args.allow_origin.is_empty() { file.allow_origin } else { args.allow_origin };
+        let is_open = matches!(access, Access::Open);
+        let origins = OriginPolicy::new(&named, is_open, listen.ip().is_loopback())
+            .map_err(|problem| wrong("allow_origin", problem))?;
+        Ok(Config {
+            listen,
+            store_path,
+            access,
+            origins,
+            limits: limits(file.limits, &args.limits)?,
+            log: args.log.or(file.log).unwrap_or_else(|| "info".into()),
+            log_format: args.log_format.or(file.log_format).unwrap_or_default(),
+            warnings,
+        })
+    }
+
+    /// The configuration as text, without secrets.
+    pub fn describe(&self) -> String {
+        let access = match &self.access {
+            Access::Open => "open (no authentication)".to_owned(),
+            Access::Jwt { audience, issuer, .. } => format!(
+                "JWT HS256, audience {}, issuer {}",
+                audience.as_deref().unwrap_or("any"),
+                issuer.as_deref().unwrap_or("any"),
+            ),
+        };
+        let limits = toml::to_string(&self.limits).unwrap_or_default();
+        format!(
+            "listen      {}\nstore       sqlite:{}\naccess      {access}\norigins     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
+            self.listen,
+            self.store_path.display(),
+            self.origins,
+            self.log,
+            self.log_format,
+        )
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong("config", format!("{} cannot be read: {error}", path.display())))?;
+    // The parser's message quotes the offending line, which may hold a secret: only its place is shown.
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        wrong("config", format!("{} line {line}: {}", path.display(), error.message()))
+    })
+}
+
+fn store_path(store: Option<&str>, data: &Path) -> Result<PathBuf, ConfigError> {
+    match store {
+        None => Ok(data.join("roomtone.db")),
+        Some(url) => match url.split_once(':') {
+            Some(("sqlite", path)) if !path.trim_start_matches("//").is_empty() => {
+                Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                Err(wrong("store", "PostgreSQL is not in this release; use sqlite:PATH"))
+            }
+            Some(_) | None => Err(wrong("store", "expected sqlite:PATH, such as sqlite:./data/roomtone.db")),
+        },
+    }
+}
+
+fn access(
+    secret: Option<String>,
+    audience: Option<String>,
+    issuer: Option<String>,
+    open: bool,
+    open_to_network: bool,
+    listen: SocketAddr,
+    warnings: &mut Vec<&'static str>,
+) -> Result<Access, ConfigError> {
+    match (secret, open) {
+        (Some(_), true) => Err(wrong("open", "there is a jwt_secret as well; choose one of the two")),
+        (Some(secret), false) => {
+            let secret = SecretString::from(secret);
+            match secret.expose_secret().len() {
+                0 => return Err(wrong("jwt_secret", "it is empty")),
+                1..32 => warnings.push("jwt_secret is shorter than 32 bytes: a token can be forged by guessing it"),
+                _ => {}
+            }
+            Ok(Access::Jwt { secret, audience, issuer })
+        }
+        (None, open) => {
+            if !listen.ip().is_loopback() {
+                if !open {
+                    return Err(wrong(
+                        "jwt_secret",
+                        format!("needed to listen on {listen}, which others can reach; or --open --open-to-network"),
+                    ));
+                }
+                if !open_to_network {
+                    return Err(wrong(
+                        "open",
+                        format!("others can reach {listen}: everybody could read and change everything; add --open-to-network if that is meant"),
+                    ));
+                }
+                warnings.push("OPEN TO THE NETWORK: everybody who reaches this address may read and change everything");
+            } else {
+                warnings.push("no authentication: everybody on this machine may read and change everything (--jwt-secret changes that)");
+            }
+            Ok(Access::Open)
+        }
+    }
+}
+
+/// The file's table, then `name=value` pairs over it.
+fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, ConfigError> {
+    let mut table = table.unwrap_or_default();
+    for pair in pairs.iter().filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| wrong("limits", format!("`{pair}` is not NAME=VALUE, such as room_idle_ms=5000")))?;
+        let number: i64 = value
+            .trim()
+            .replace('_', "")
+            .parse()
+            .map_err(|_| wrong(&format!("limits.{}", name.trim()), format!("`{value}` is not a whole number")))?;
+        table.insert(name.trim().to_owned(), toml::Value::Integer(number));
+    }
+    let limits: Limits =
+        table.try_into().map_err(|error: toml::de::Error| wrong("limits", error.message().to_owned()))?;
+    for (name, value, least) in [
+        ("frame_bytes_max", limits.frame_bytes_max, 1024),
+        ("document_bytes_max", limits.document_bytes_max, 1024),
+        ("outbox_bytes_max", limits.outbox_bytes_max, 1024),
+        ("backlog_bytes_max", limits.backlog_bytes_max, 1),
+        ("connections_count_max", limits.connections_count_max, 1),
+        ("rooms_count_max", limits.rooms_count_max, 1),
+    ] {
+        if value < least {
+            return Err(wrong(&format!("limits.{name}"), format!("{value} is too small; at least {least}")));
+        }
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> ServeArgs {
+        ServeArgs::default()
+    }
+
+    fn problem(args: ServeArgs) -> String {
+        Config::read(args).expect_err("a bad configuration").to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_open_on_loopback_with_a_warning() {
+        let config = Config::read(args()).expect("defaults work");
+        assert!(matches!(config.access, Access::Open));
+        assert_eq!(config.warnings.len(), 1);
+        assert_eq!(config.store_path, Path::new("data/roomtone.db"));
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let listen = |listen: &str| ServeArgs { listen: Some(listen.into()), ..args() };
+        assert!(problem(listen("nonsense")).starts_with("listen:"));
+        assert!(problem(listen("0.0.0.0:1")).starts_with("jwt_secret:"));
+        assert!(problem(ServeArgs { open: true, ..listen("0.0.0.0:1") }).contains("--open-to-network"));
+        let store = |store: &str| ServeArgs { store: Some(store.into()), ..args() };
+        assert!(problem(store("postgres://x")).starts_with("store:"));
+        assert!(problem(store("sqlite:")).starts_with("store:"));
+        assert!(problem(ServeArgs { redis: Some("redis://x".into()), ..args() }).starts_with("redis:"));
+        let both = ServeArgs { open: true, jwt_secret: Some("s".into()), ..args() };
+        assert!(problem(both).starts_with("open:"));
+        let limit = |limit: &str| ServeArgs { limits: vec![limit.into()], ..args() };
+        assert!(problem(limit("room_idle_ms=x")).starts_with("limits.room_idle_ms:"));
+        assert!(problem(limit("no_such=1")).contains("no_such"));
+        assert!(problem(limit("frame_bytes_max=1")).starts_with("limits.frame_bytes_max:"));
+        let origin = ServeArgs { allow_origin: vec!["example.com".into()], ..args() };
+        assert!(problem(origin).starts_with("allow_origin:"));
+    }
+
+    #[test]
+    fn a_file_fills_what_flags_leave_open_and_its_errors_name_the_line_not_the_secret() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("roomtone.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\njwt_secret = \"CANARY\"\n[limits]\nroom_idle_ms = 7\n")
+            .expect("written");
+        let file = ServeArgs { config: Some(path.clone()), ..args() };
+        let config = Config::read(ServeArgs { listen: Some("127.0.0.1:2".into()), ..file.clone() }).expect("good");
+        assert_eq!((config.listen.port(), config.limits.room_idle_ms), (2, 7));
+        assert!(!config.describe().contains("CANARY"));
+        std::fs::write(&path, "\nlisten = \"127.0.0.1:1\"\njwt_sekret = \"CANARY\"\n").expect("written");
+        let text = problem(file);
+        assert!(text.contains("line 3") && text.contains("jwt_sekret") && !text.contains("CANARY"), "{text}");
+    }
+}

@@ -1,0 +1,72 @@
+//! Every address of the server, on one port.
+
+mod health;
+mod page;
+pub mod problem;
+mod sockets;
+mod ysweet;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, header, request};
+use axum::routing::{any, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::app::App;
+use crate::limits::HTTP_BODY_BYTES_MAX;
+
+/// The routes, by path first: a path tells the dialect.
+pub fn router(app: App) -> Router {
+    let frame_bytes_max = app.limits().frame_bytes_max;
+    let updates = Router::new()
+        .route("/d/{id}/update", post(ysweet::update))
+        .route("/doc/{id}/update", post(ysweet::update))
+        .layer(DefaultBodyLimit::max(frame_bytes_max));
+    let ysweet = Router::new()
+        .route("/doc/new", post(ysweet::create))
+        .route("/doc/{id}/auth", post(ysweet::auth))
+        .route("/d/{id}/as-update", get(ysweet::as_update))
+        .route("/doc/{id}/as-update", get(ysweet::as_update))
+        .route("/check_store", post(ysweet::check_store).get(ysweet::check_store))
+        .route("/ready", get(ysweet::ready))
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .merge(updates)
+        .layer(cors(&app));
+    Router::new()
+        .route("/", any(sockets::root))
+        .route("/hocuspocus", any(sockets::hocuspocus))
+        .route("/hocuspocus/", any(sockets::hocuspocus))
+        .route("/yjs/{*room}", any(sockets::yjs))
+        .route("/d/{id}/ws/{again}", any(sockets::ysweet))
+        .route("/doc/ws/{id}", any(sockets::ysweet_old))
+        .merge(ysweet)
+        .route("/livez", get(health::live))
+        .route("/healthz", get(health::health))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(sockets::fallback)
+        .layer(CatchPanicLayer::new())
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ))
+        .with_state(app)
+}
+
+/// Pages of allowed origins may call the HTTP API; none of it works by cookie.
+fn cors(app: &App) -> CorsLayer {
+    let app = app.clone();
+    CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .allow_origin(AllowOrigin::predicate(move |_, parts: &request::Parts| {
+            app.origins().allows(&parts.headers)
+        }))
+}

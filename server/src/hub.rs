@@ -1,0 +1,174 @@
+//! The rooms that are awake on this node, and the one place where they are opened and retired.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use roomtone_crdt::ConnectionId;
+use roomtone_persistence::{DocId, Store};
+use tokio::sync::Notify;
+
+use crate::close::Close;
+use crate::compactor::Compactor;
+use crate::limits::Limits;
+use crate::metrics;
+use crate::room::{Ask, Member, Room, RoomHandle, Seat};
+use crate::saver::Saver;
+
+/// A cheap handle to all rooms of this node.
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rooms: DashMap<DocId, Arc<RoomHandle>>,
+    context: Context,
+    stopping: AtomicBool,
+    connections: AtomicU64,
+    retired: Notify,
+}
+
+/// What every room works with.
+#[derive(Clone)]
+pub struct Context {
+    /// Where documents are loaded from.
+    pub store: Arc<dyn Store>,
+    /// Where accepted updates go.
+    pub saver: Saver,
+    /// Who makes snapshots.
+    pub compactor: Compactor,
+    /// The bounds that an operator may move.
+    pub limits: Arc<Limits>,
+}
+
+impl Hub {
+    /// A hub with no room awake.
+    pub fn new(context: Context) -> Hub {
+        Hub {
+            shared: Arc::new(Shared {
+                rooms: DashMap::new(),
+                context,
+                stopping: AtomicBool::new(false),
+                connections: AtomicU64::new(0),
+                retired: Notify::new(),
+            }),
+        }
+    }
+
+    /// A number that no other membership of this process has.
+    pub fn connection_id(&self) -> ConnectionId {
+        ConnectionId(self.shared.connections.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Puts a member into a document's room, waking the room where it sleeps. The seat is the membership:
+    /// dropping it is the leave.
+    ///
+    /// # Errors
+    /// The close that the member's socket shall get.
+    pub async fn join(&self, doc: &DocId, member: Member) -> Result<Seat, Close> {
+        let handle = self.open(doc)?;
+        Seat::take(handle, member).await
+    }
+
+    /// Asks a document something without becoming a member.
+    ///
+    /// # Errors
+    /// The close that says why it cannot be answered.
+    pub async fn ask(&self, doc: &DocId, ask: Ask) -> Result<(), Close> {
+        self.open(doc)?.ask(ask).await
+    }
+
+    /// Rooms awake.
+    pub fn rooms_count(&self) -> usize {
+        self.shared.rooms.len()
+    }
+
+    /// Whether the hub is on its way out.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Refuses new joins from now on.
+    pub fn begin_stop(&self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops every room: each takes what waits in its inbox, waits for its log, and sends its members away.
+    /// Returns whether all were done within `patience`.
+    pub async fn stop(&self, patience: Duration) -> bool {
+        self.begin_stop();
+        let all = async {
+            loop {
+                let retired = self.shared.retired.notified();
+                for room in self.shared.rooms.iter() {
+                    room.stop();
+                }
+                if self.shared.rooms.is_empty() {
+                    return;
+                }
+                retired.await;
+            }
+        };
+        tokio::time::timeout(patience, all).await.is_ok()
+    }
+
+    /// A handle keeps the room awake until it is dropped; see [`Hub::retire`].
+    fn open(&self, doc: &DocId) -> Result<Arc<RoomHandle>, Close> {
+        if self.is_stopping() {
+            return Err(Close::Restart);
+        }
+        if let Some(handle) = self.shared.rooms.get(doc) {
+            return Ok(handle.clone());
+        }
+        if self.shared.rooms.len() >= self.shared.context.limits.rooms_count_max {
+            return Err(Close::TryLater("too many rooms are awake; come back later"));
+        }
+        // The entry is taken under the shard's lock: of two first joins one starts the room, both get it.
+        let handle = self
+            .shared
+            .rooms
+            .entry(doc.clone())
+            .or_insert_with(|| Room::start(doc.clone(), self.clone(), self.shared.context.clone()))
+            .clone();
+        metrics::rooms(self.shared.rooms.len());
+        Ok(handle)
+    }
+
+    /// Takes an idle room out, if nobody holds or is about to use it: handles are only cloned under the same
+    /// shard lock that this takes, so "nobody but the map" cannot become "somebody" in between. `is_empty` tells
+    /// whether the room's queues are empty, asked under that lock.
+    pub(crate) fn retire(&self, doc: &DocId, is_empty: impl FnOnce() -> bool) -> bool {
+        let removed =
+            self.shared.rooms.remove_if(doc, |_, handle| Arc::strong_count(handle) == 1 && is_empty()).is_some();
+        if removed {
+            self.note_removal();
+        }
+        removed
+    }
+
+    /// Takes a room out that can serve nobody any more. The next join starts a new one.
+    pub(crate) fn remove(&self, doc: &DocId, room: &RoomHandleId) {
+        if self.shared.rooms.remove_if(doc, |_, handle| handle.id() == *room).is_some() {
+            self.note_removal();
+        }
+    }
+
+    fn note_removal(&self) {
+        metrics::rooms(self.shared.rooms.len());
+        self.shared.retired.notify_waiters();
+    }
+}
+
+/// Tells one incarnation of a room from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomHandleId(pub(crate) u64);
+
+impl RoomHandleId {
+    /// A number that no other room of this process has.
+    pub(crate) fn next() -> RoomHandleId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        RoomHandleId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}

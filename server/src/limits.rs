@@ -1,0 +1,142 @@
+//! Every bound of the server, with its unit, its reason, and what happens when it is reached.
+//!
+//! Bounds that an operator may need to move are fields of [`Limits`] (configuration section `[limits]`);
+//! the others are constants, because changing them would break a promise to clients.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of request line and headers of one HTTP request. Over it: 431 and the connection is closed.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Time a peer has to send its whole request head, in milliseconds. Over it: the connection is closed.
+pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Time a multiplexed socket has to authenticate its first document, in milliseconds; traffic does not
+/// extend it. Over it: close 4408.
+pub const AUTH_MS_MAX: u64 = 10_000;
+/// Bytes a multiplexed socket may send before its first successful authentication. Over it: close 4408.
+pub const UNAUTHENTICATED_BYTES_MAX: usize = 64 * 1024;
+/// Documents a multiplexed socket may name before its first successful authentication. Over it: close 4408.
+pub const UNAUTHENTICATED_DOCUMENTS_COUNT_MAX: usize = 10;
+/// Documents one socket may carry. Over it: that document is refused (Hocuspocus PermissionDenied).
+pub const DOCUMENTS_PER_CONNECTION_COUNT_MAX: usize = 512;
+/// Length of a token, in bytes. Over it: refused before any cryptography.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Interval of WebSocket pings, in milliseconds. A peer silent for [`SILENCE_MS_MAX`] is gone.
+pub const PING_MS: u64 = 15_000;
+/// Silence after which a peer counts as gone, in milliseconds: its socket is dropped (no close is owed).
+pub const SILENCE_MS_MAX: u64 = 30_000;
+/// Time a probed peer has to show life, in milliseconds. A probe is sent when another connection claims
+/// its awareness id: a client that came back while its old socket is half-open.
+pub const PROBE_MS_MAX: u64 = 1_000;
+/// Browsers cannot see WebSocket pings, and Yjs providers close a socket that is silent for 30 s: after this
+/// many milliseconds without a frame, an empty awareness frame is sent.
+pub const KEEPALIVE_MS: u64 = 10_000;
+/// Control frames (ping, pong) a peer may send per [`PING_MS`]. Over it: close 1008.
+pub const CONTROL_FRAMES_COUNT_MAX: u32 = 1_000;
+/// Time a socket may take to read nothing of what waits for it, in milliseconds. Over it: close 1013.
+pub const NO_PROGRESS_MS_MAX: u64 = 30_000;
+/// Time given to a close handshake, in milliseconds. Over it: the socket is dropped.
+pub const CLOSE_MS_MAX: u64 = 2_000;
+/// Read buffer of one socket, in bytes. Small, because there is one for each idle connection.
+pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Write buffer of one socket, in bytes: what gathers before a system call.
+pub const SOCKET_WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Events that wait in a room's inbox. Full: the socket that sends next is not read until there is space.
+pub const INBOX_EVENTS_COUNT_MAX: usize = 256;
+/// Bytes of messages that wait in a room's inbox. Full: as [`INBOX_EVENTS_COUNT_MAX`]. One message larger
+/// than this takes the whole inbox for itself.
+pub const INBOX_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// Events a room takes in one turn. What is over waits for the next turn.
+pub const TURN_EVENTS_COUNT_MAX: usize = 256;
+/// Updates that gather while a commit runs. At the bound the room stops reading its inbox until the commit
+/// returns, so that the senders are slowed down instead of memory growing.
+pub const GATHER_UPDATES_COUNT_MAX: usize = 2_000;
+/// Bytes of updates that gather while a commit runs. As [`GATHER_UPDATES_COUNT_MAX`].
+pub const GATHER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Times a room rebuilds its document within one turn because an update broke the engine. Over it: the rest
+/// of the turn is refused and its senders are told to come back.
+pub const REBUILDS_PER_TURN_COUNT_MAX: usize = 4;
+/// Time a y-sweet client is left without an answer to its status request, in milliseconds. It reconnects
+/// after 3 s of silence, so the last durable version is sent again before that.
+pub const YSWEET_ANSWER_MS: u64 = 2_000;
+/// Length of a stateless message, in bytes. Over it: close 1009.
+pub const STATELESS_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes that one commit carries. What is over goes into the next commit.
+pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// First pause after a failed commit, in milliseconds; it doubles up to [`COMMIT_RETRY_MS_MAX`].
+pub const COMMIT_RETRY_MS_MIN: u64 = 50;
+/// Longest pause between tries of a failed commit, in milliseconds.
+pub const COMMIT_RETRY_MS_MAX: u64 = 1_000;
+/// A commit that takes longer than this turns health red, in milliseconds.
+pub const COMMIT_SLOW_MS: u64 = 5_000;
+/// Interval at which an idle store is asked whether it can still write, in milliseconds.
+pub const STORE_PROBE_MS: u64 = 10_000;
+/// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
+pub const FLUSH_MS_MAX: u64 = 8_000;
+/// Documents that wait to be compacted. Full: a document is left for its next trigger.
+pub const COMPACTION_QUEUE_COUNT_MAX: usize = 4_096;
+/// Log bytes since the last snapshot that make a compaction due, at least; above it a quarter of the
+/// snapshot's size decides, so that the work stays in proportion to what was written.
+pub const COMPACTION_LOG_BYTES_MIN: usize = 256 * 1024;
+/// Log rows that make a compaction due when a room falls asleep.
+pub const COMPACTION_SLEEP_ROWS_MIN: usize = 16;
+/// Time from the first stop signal to the end of the process, in milliseconds; clients are told before.
+pub const STOP_MS_MAX: u64 = 9_000;
+/// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.
+pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Connections that wait in the kernel to be accepted: a reconnect storm must not be refused.
+pub const LISTEN_BACKLOG_COUNT: i32 = 4_096;
+
+/// Bounds that an operator may move.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest WebSocket message and HTTP update body, in bytes. Over it: close 1009 or 413.
+    pub frame_bytes_max: usize,
+    /// Largest document, in encoded bytes. Over it: updates are refused with close 1009.
+    pub document_bytes_max: usize,
+    /// What may wait for one slow socket, in bytes. Over it: the queue gives way to one resync.
+    pub outbox_bytes_max: usize,
+    /// Accepted updates that may wait for the store, in bytes, over all rooms. Over it: writes are refused
+    /// with a retryable reason until the store takes them.
+    pub backlog_bytes_max: usize,
+    /// Time a commit may hold back the relay of an edit, in milliseconds. Over it the store counts as
+    /// stalled: edits are relayed without waiting, and still never acknowledged. 0 relays at once.
+    pub relay_deadline_ms: u64,
+    /// Time a room without members stays in memory, in milliseconds.
+    pub room_idle_ms: u64,
+    /// Open sockets. Over it: HTTP 503 with Retry-After.
+    pub connections_count_max: usize,
+    /// Rooms awake at once. Over it: close 1013.
+    pub rooms_count_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            frame_bytes_max: 64 * 1024 * 1024,
+            document_bytes_max: 64 * 1024 * 1024,
+            outbox_bytes_max: 1024 * 1024,
+            backlog_bytes_max: 64 * 1024 * 1024,
+            relay_deadline_ms: 250,
+            room_idle_ms: 30_000,
+            connections_count_max: 50_000,
+            rooms_count_max: 100_000,
+        }
+    }
+}
+
+impl Limits {
+    /// [`Limits::relay_deadline_ms`] as a duration.
+    pub fn relay_deadline(&self) -> Duration {
+        Duration::from_millis(self.relay_deadline_ms)
+    }
+
+    /// [`Limits::room_idle_ms`] as a duration.
+    pub fn room_idle(&self) -> Duration {
+        Duration::from_millis(self.room_idle_ms)
+    }
+}

@@ -1,0 +1,202 @@
+//! The accept loop: sockets in, bounded request heads, a meter on every connection.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
+
+use crate::limits::{HANDSHAKE_MS_MAX, HEADER_BYTES_MAX, LISTEN_BACKLOG_COUNT};
+use crate::metrics;
+
+/// What one connection has read and written. The request that becomes a socket carries it.
+#[derive(Clone, Default)]
+pub struct Meter(Arc<Counters>);
+
+struct Counters {
+    read: AtomicU64,
+    read_max: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters { read: AtomicU64::new(0), read_max: AtomicU64::new(u64::MAX), written: AtomicU64::new(0) }
+    }
+}
+
+impl Meter {
+    /// Bytes that the peer's kernel has taken so far: tells a slow reader from one that stopped.
+    pub fn written_bytes(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    /// Breaks the connection when it sends more than `bytes` from now on. Below the WebSocket layer, which
+    /// would gather a whole message first.
+    pub fn allow_only(&self, bytes: u64) {
+        self.0.read_max.store(self.0.read.load(Ordering::Relaxed).saturating_add(bytes), Ordering::Relaxed);
+    }
+
+    /// Lifts [`Meter::allow_only`].
+    pub fn allow_any(&self) {
+        self.0.read_max.store(u64::MAX, Ordering::Relaxed);
+    }
+}
+
+/// Binds with a backlog that takes a reconnect storm.
+///
+/// # Errors
+/// The address is taken or not ours.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted server gets its port back although old connections linger.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG_COUNT)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts until `stop` turns true. Running connections go on; the returned semaphore has all its permits back
+/// when the last of them has ended.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections_max: usize,
+    mut stop: watch::Receiver<bool>,
+) -> Arc<Semaphore> {
+    let slots = Arc::new(Semaphore::new(connections_max));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return slots,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, usually: let some connections end before the next try.
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(slot) = slots.clone().try_acquire_owned() else {
+            metrics::refused_connection("full");
+            tokio::spawn(turn_away(stream));
+            continue;
+        };
+        // An edit is small and must not wait for the next one.
+        let _ = stream.set_nodelay(true);
+        let router = router.clone();
+        tokio::spawn(async move {
+            let meter = Meter::default();
+            let io = TokioIo::new(Metered { stream, meter: meter.clone(), _slot: slot });
+            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(meter.clone());
+                let router = router.clone();
+                async move {
+                    let response = router.oneshot(request.map(Body::new)).await;
+                    Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+                }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_millis(HANDSHAKE_MS_MAX))
+                .max_buf_size(HEADER_BYTES_MAX)
+                .serve_connection(io, service)
+                .with_upgrades();
+            // A peer that breaks off is everyday life, and not worth a line.
+            let _ = connection.await;
+        });
+    }
+}
+
+/// Says that the house is full, without reading what is wanted.
+async fn turn_away(stream: TcpStream) {
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let patience = Duration::from_millis(HANDSHAKE_MS_MAX);
+    let _ = tokio::time::timeout(patience, async {
+        stream.writable().await?;
+        stream.try_write(ANSWER)
+    })
+    .await;
+}
+
+/// A TCP stream with a meter. It holds its place among the connections, whatever becomes of it.
+struct Metered {
+    stream: TcpStream,
+    meter: Meter,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let counters = &self.meter.0;
+        let bytes = (buffer.filled().len() - before) as u64;
+        let read = counters.read.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if read > counters.read_max.load(Ordering::Relaxed) {
+            return Poll::Ready(Err(io::Error::other("more than allowed before authentication")));
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = &polled {
+            self.meter.0.written.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(count)) = &polled {
+            self.meter.0.written.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,171 @@
+//! Every metric of the server, in one place: names, units, and what they count.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Upper edges of latency buckets, in seconds.
+const SECONDS: &[f64] = &[
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+];
+/// Upper edges of count buckets.
+const COUNTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// Installs the recorder of this process and describes what it will hold.
+///
+/// # Errors
+/// When a recorder is installed already.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_updates".into()), COUNTS)?
+        .install_recorder()?;
+    describe_gauge!("roomtone_connections", "Open sockets, by dialect");
+    describe_gauge!("roomtone_rooms", "Rooms awake");
+    describe_gauge!("roomtone_backlog_bytes", "Accepted updates that wait for the store");
+    describe_counter!("roomtone_updates_in_total", "Updates received, by outcome");
+    describe_counter!("roomtone_frames_out_total", "Frames put into outboxes, by kind");
+    describe_counter!("roomtone_bytes_in_total", "Bytes of frames received");
+    describe_counter!("roomtone_bytes_out_total", "Bytes of frames written");
+    describe_counter!("roomtone_refused_frames_total", "Frames refused, by reason");
+    describe_counter!("roomtone_refused_connections_total", "Connections refused, by reason");
+    describe_counter!("roomtone_closes_total", "Sockets closed by the server, by reason");
+    describe_counter!("roomtone_resyncs_total", "Slow members brought up to date by one diff");
+    describe_counter!("roomtone_quarantined_updates_total", "Updates put aside because they broke the engine");
+    describe_counter!("roomtone_damage_total", "Stored rows or snapshots found damaged");
+    describe_counter!("roomtone_awareness_total", "Awareness entries, by what became of them");
+    describe_counter!("roomtone_compactions_total", "Documents compacted");
+    describe_counter!("roomtone_commit_failures_total", "Commits that the store refused");
+    describe_counter!("roomtone_stalls_total", "Times a room stopped waiting for the store to relay");
+    describe_histogram!("roomtone_turn_updates", "Updates that one turn merged (the coalescing ratio)");
+    describe_histogram!("roomtone_commit_seconds", "Duration of a commit");
+    describe_histogram!("roomtone_commit_documents", "Documents in one commit");
+    describe_histogram!("roomtone_durable_seconds", "From accepting an update to its commit");
+    describe_histogram!("roomtone_load_seconds", "Cold start of a room");
+    Ok(handle)
+}
+
+/// A commit was taken by the store.
+pub fn commit_ok(took: Duration, documents: usize) {
+    histogram!("roomtone_commit_seconds").record(took);
+    histogram!("roomtone_commit_documents").record(documents as f64);
+}
+
+/// The store refused a commit.
+pub fn commit_failed() {
+    counter!("roomtone_commit_failures_total").increment(1);
+}
+
+/// A batch is on the disk, this long after it was accepted.
+pub fn durable(took: Duration) {
+    histogram!("roomtone_durable_seconds").record(took);
+}
+
+/// What waits for the store.
+pub fn backlog_bytes(bytes: usize) {
+    gauge!("roomtone_backlog_bytes").set(bytes as f64);
+}
+
+/// A document was compacted.
+pub fn compacted() {
+    counter!("roomtone_compactions_total").increment(1);
+}
+
+/// A room woke up, or fell asleep.
+pub fn rooms(count: usize) {
+    gauge!("roomtone_rooms").set(count as f64);
+}
+
+/// A cold start took this long.
+pub fn loaded(took: Duration) {
+    histogram!("roomtone_load_seconds").record(took);
+}
+
+/// Something stored was found damaged.
+pub fn damage(count: usize) {
+    counter!("roomtone_damage_total").increment(count as u64);
+}
+
+/// One turn merged this many updates.
+pub fn turn(updates: usize) {
+    histogram!("roomtone_turn_updates").record(updates as f64);
+}
+
+/// Updates had this outcome: `new`, `nothing`, `pending`, `refused`.
+pub fn updates_in(outcome: &'static str, count: usize) {
+    if count > 0 {
+        counter!("roomtone_updates_in_total", "outcome" => outcome).increment(count as u64);
+    }
+}
+
+/// Frames of this kind were put into outboxes.
+pub fn frames_out(kind: &'static str, count: usize) {
+    if count > 0 {
+        counter!("roomtone_frames_out_total", "kind" => kind).increment(count as u64);
+    }
+}
+
+/// A frame of this size was read.
+pub fn bytes_in(bytes: usize) {
+    counter!("roomtone_bytes_in_total").increment(bytes as u64);
+}
+
+/// Frames of this size were written.
+pub fn bytes_out(bytes: usize) {
+    counter!("roomtone_bytes_out_total").increment(bytes as u64);
+}
+
+/// A frame was refused.
+pub fn refused_frame(reason: &'static str) {
+    counter!("roomtone_refused_frames_total", "reason" => reason).increment(1);
+}
+
+/// A connection was refused before it became a socket.
+pub fn refused_connection(reason: &'static str) {
+    counter!("roomtone_refused_connections_total", "reason" => reason).increment(1);
+}
+
+/// The server closed a socket.
+pub fn closed(reason: &'static str) {
+    counter!("roomtone_closes_total", "reason" => reason).increment(1);
+}
+
+/// A slow member was brought up to date.
+pub fn resync() {
+    counter!("roomtone_resyncs_total").increment(1);
+}
+
+/// An update broke the engine and was put aside.
+pub fn quarantined() {
+    counter!("roomtone_quarantined_updates_total").increment(1);
+}
+
+/// The relay deadline passed in a room.
+pub fn stalled() {
+    counter!("roomtone_stalls_total").increment(1);
+}
+
+/// What became of awareness entries: `changed`, `echo`, `foreign`, `refused`.
+pub fn awareness(outcome: &'static str, count: usize) {
+    if count > 0 {
+        counter!("roomtone_awareness_total", "outcome" => outcome).increment(count as u64);
+    }
+}
+
+/// Counts an open socket for as long as it lives.
+pub struct ConnectionGauge(&'static str);
+
+impl ConnectionGauge {
+    /// One more socket of this dialect.
+    pub fn open(dialect: &'static str) -> ConnectionGauge {
+        gauge!("roomtone_connections", "dialect" => dialect).increment(1);
+        ConnectionGauge(dialect)
+    }
+}
+
+impl Drop for ConnectionGauge {
+    fn drop(&mut self) {
+        gauge!("roomtone_connections", "dialect" => self.0).decrement(1);
+    }
+}

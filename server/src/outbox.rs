@@ -1,0 +1,232 @@
+//! The bounded way back to one socket: rooms put frames in, the socket's writer takes all that wait.
+//!
+//! It sits below both the room and the connection, so that a room can speak to a connection without
+//! knowing what one is.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use roomtone_crdt::ConnectionId;
+use tokio::sync::{Notify, mpsc};
+
+use crate::close::Close;
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Queued {
+    /// It waits for the socket.
+    Yes,
+    /// The outbox is over its bound: nothing was queued, and the room owes this member a resync.
+    Full,
+}
+
+/// Everything the writer takes at once.
+#[derive(Default)]
+pub struct Outgoing {
+    /// Frames in order.
+    pub frames: Vec<Bytes>,
+    /// Set when the socket shall be closed after these frames.
+    pub close: Option<Close>,
+    /// Set when the peer shall show life within the probe's deadline.
+    pub probe: bool,
+    /// Rooms to tell when these frames are written, see [`Outbox::tell_when_drained`].
+    drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
+}
+
+impl Outgoing {
+    /// Tells the rooms that asked that everything that waited has been written.
+    pub fn drained(self) {
+        for (room, member) in self.drained {
+            // The room may have ended meanwhile; then nobody waits for the answer.
+            let _ = room.send(member);
+        }
+    }
+}
+
+/// A cheap handle to one socket's outgoing queue.
+#[derive(Clone)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    bytes_max: usize,
+    ready: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    close: Option<Close>,
+    probe: bool,
+    closed: bool,
+    keepalive: Option<Bytes>,
+    drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
+}
+
+impl Outbox {
+    /// An outbox that holds at most `bytes_max` bytes, or one frame of any size.
+    pub fn new(bytes_max: usize) -> Outbox {
+        Outbox {
+            shared: Arc::new(Shared { bytes_max, ready: Notify::new(), state: Mutex::new(State::default()) }),
+        }
+    }
+
+    /// Queues a frame that a resync can replace: an update or an awareness frame.
+    pub fn send(&self, frame: Bytes) -> Queued {
+        let state = self.lock();
+        if state.closed || state.close.is_some() {
+            // Nobody will read it; the member's leave is already on its way.
+            return Queued::Yes;
+        }
+        if !state.frames.is_empty() && state.bytes + frame.len() > self.shared.bytes_max {
+            return Queued::Full;
+        }
+        self.push(state, frame);
+        Queued::Yes
+    }
+
+    /// Queues a frame that no resync can replace: an acknowledgement or an answer about authentication.
+    /// A peer that lets more than twice the bound of these gather is closed.
+    pub fn send_always(&self, frame: Bytes) {
+        let mut state = self.lock();
+        if state.closed || state.close.is_some() {
+            return;
+        }
+        if !state.frames.is_empty() && state.bytes + frame.len() > 2 * self.shared.bytes_max {
+            state.close = Some(Close::NoProgress);
+            drop(state);
+            self.shared.ready.notify_one();
+            return;
+        }
+        self.push(state, frame);
+    }
+
+    /// Closes the socket after what is queued. The first reason stands.
+    pub fn close(&self, close: Close) {
+        let mut state = self.lock();
+        if !state.closed && state.close.is_none() {
+            state.close = Some(close);
+            drop(state);
+            self.shared.ready.notify_one();
+        }
+    }
+
+    /// Asks the peer for a sign of life: another connection claims its awareness id.
+    pub fn probe(&self) {
+        self.lock().probe = true;
+        self.shared.ready.notify_one();
+    }
+
+    /// The frame that keeps the peer's own watchdog quiet when there is nothing else to send.
+    pub fn set_keepalive(&self, frame: Bytes) {
+        self.lock().keepalive = Some(frame);
+    }
+
+    /// The keepalive frame, if one was set.
+    pub fn keepalive(&self) -> Option<Bytes> {
+        self.lock().keepalive.clone()
+    }
+
+    /// Sends `member` to `room` once everything that is queued now has been written to the socket.
+    pub fn tell_when_drained(&self, room: &mpsc::UnboundedSender<ConnectionId>, member: ConnectionId) {
+        self.lock().drained.push((room.clone(), member));
+        self.shared.ready.notify_one();
+    }
+
+    /// Waits until there is something to do and takes all of it.
+    pub async fn take(&self) -> Outgoing {
+        loop {
+            {
+                let mut state = self.lock();
+                let idle = state.frames.is_empty()
+                    && state.close.is_none()
+                    && !state.probe
+                    && state.drained.is_empty();
+                if !idle {
+                    state.bytes = 0;
+                    return Outgoing {
+                        frames: mem::take(&mut state.frames).into(),
+                        close: state.close,
+                        probe: mem::take(&mut state.probe),
+                        drained: mem::take(&mut state.drained),
+                    };
+                }
+            }
+            self.shared.ready.notified().await;
+        }
+    }
+
+    /// Frees the queue: the socket is gone, and later frames are dropped.
+    pub fn shut(&self) {
+        let mut state = self.lock();
+        *state = State { closed: true, ..State::default() };
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, frame: Bytes) {
+        state.bytes += frame.len();
+        state.frames.push_back(frame);
+        drop(state);
+        self.shared.ready.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here can panic half-way, so a poisoned lock still guards a whole state.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(bytes: usize) -> Bytes {
+        Bytes::from(vec![0; bytes])
+    }
+
+    #[tokio::test]
+    async fn over_the_bound_nothing_is_queued_and_the_room_hears_when_it_drained() {
+        let outbox = Outbox::new(100);
+        assert_eq!(outbox.send(frame(80)), Queued::Yes);
+        assert_eq!(outbox.send(frame(80)), Queued::Full);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        outbox.tell_when_drained(&tell, ConnectionId(7));
+        let outgoing = outbox.take().await;
+        assert_eq!(outgoing.frames.len(), 1);
+        assert!(told.try_recv().is_err(), "told before it was written");
+        outgoing.drained();
+        assert_eq!(told.recv().await, Some(ConnectionId(7)));
+    }
+
+    #[tokio::test]
+    async fn one_frame_of_any_size_fits_an_empty_outbox() {
+        let outbox = Outbox::new(100);
+        assert_eq!(outbox.send(frame(5_000)), Queued::Yes);
+        assert_eq!(outbox.take().await.frames[0].len(), 5_000);
+    }
+
+    #[tokio::test]
+    async fn acknowledgements_outlive_the_bound_and_then_close() {
+        let outbox = Outbox::new(100);
+        assert_eq!(outbox.send(frame(90)), Queued::Yes);
+        outbox.send_always(frame(90));
+        outbox.send_always(frame(90));
+        assert_eq!(outbox.take().await.close, Some(Close::NoProgress));
+    }
+
+    #[tokio::test]
+    async fn the_first_close_stands_and_ends_the_queue() {
+        let outbox = Outbox::new(100);
+        outbox.close(Close::Restart);
+        outbox.close(Close::Internal);
+        assert_eq!(outbox.send(frame(1)), Queued::Yes);
+        let outgoing = outbox.take().await;
+        assert_eq!(outgoing.close, Some(Close::Restart));
+        assert!(outgoing.frames.is_empty());
+    }
+}

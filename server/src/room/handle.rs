@@ -1,0 +1,142 @@
+//! The outside of a room: a handle that only sends, and a seat whose drop is the leave.
+
+use std::sync::Arc;
+
+use roomtone_crdt::{ConnectionId, Message, Update};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::auth::Role;
+use crate::close::Close;
+use crate::hub::RoomHandleId;
+use crate::limits::INBOX_BYTES_MAX;
+use crate::room::Member;
+
+/// What a room is told through its inbox, in order.
+pub(crate) enum Event {
+    /// Somebody takes a seat.
+    Join(Box<Member>),
+    /// A member says something.
+    Say(ConnectionId, Message),
+    /// A member's token was renewed.
+    Renew(ConnectionId, Role),
+    /// Somebody asks from outside.
+    Ask(Ask),
+}
+
+/// What a room is told beside its inbox, because it must never wait.
+pub(crate) enum Control {
+    /// A member is gone. What it said before is taken first.
+    Leave(ConnectionId),
+    /// The node stops.
+    Stop,
+}
+
+/// What back ends ask of a document without being a member.
+pub enum Ask {
+    /// The whole document.
+    Snapshot(oneshot::Sender<Result<Update, Close>>),
+    /// Apply an update; the answer comes when it is on the disk.
+    Apply {
+        /// What to apply.
+        update: Update,
+        /// Whose it is, from the token.
+        user: Option<Arc<str>>,
+        /// The role of the token.
+        role: Role,
+        /// Told when it is durable, or why it was refused.
+        done: oneshot::Sender<Result<(), Close>>,
+    },
+}
+
+/// An event, and the space in the inbox that it holds until it is taken.
+pub(crate) struct Delivery {
+    pub(crate) event: Event,
+    _space: Option<OwnedSemaphorePermit>,
+}
+
+/// The sending end of a room.
+pub struct RoomHandle {
+    id: RoomHandleId,
+    inbox: mpsc::Sender<Delivery>,
+    space: Arc<Semaphore>,
+    control: mpsc::UnboundedSender<Control>,
+}
+
+impl RoomHandle {
+    pub(crate) fn new(
+        id: RoomHandleId,
+        inbox: mpsc::Sender<Delivery>,
+        control: mpsc::UnboundedSender<Control>,
+    ) -> RoomHandle {
+        RoomHandle { id, inbox, space: Arc::new(Semaphore::new(INBOX_BYTES_MAX as usize)), control }
+    }
+
+    pub(crate) fn id(&self) -> RoomHandleId {
+        self.id
+    }
+
+    /// Asks without a seat.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<(), Close> {
+        let bytes = match &ask {
+            Ask::Snapshot(_) => 0,
+            Ask::Apply { update, .. } => update.bytes().len(),
+        };
+        self.send(Event::Ask(ask), bytes).await
+    }
+
+    /// Tells the room that the node stops.
+    pub(crate) fn stop(&self) {
+        // A room that has ended needs no telling.
+        let _ = self.control.send(Control::Stop);
+    }
+
+    /// Waits for space in the inbox: the caller is a socket's reader, and this is how a full room slows it down.
+    async fn send(&self, event: Event, bytes: usize) -> Result<(), Close> {
+        let gone = Close::TryLater("the room is restarting; come back");
+        let share = u32::try_from(bytes).unwrap_or(INBOX_BYTES_MAX).min(INBOX_BYTES_MAX);
+        let _space = match share {
+            0 => None,
+            share => Some(self.space.clone().acquire_many_owned(share).await.map_err(|_| gone)?),
+        };
+        self.inbox.send(Delivery { event, _space }).await.map_err(|_| gone)
+    }
+}
+
+/// One membership. Dropping it is the leave, on every path.
+pub struct Seat {
+    handle: Arc<RoomHandle>,
+    id: ConnectionId,
+}
+
+impl Seat {
+    pub(crate) async fn take(handle: Arc<RoomHandle>, member: Member) -> Result<Seat, Close> {
+        // The guard stands before the join is sent: if this future is dropped in between, the leave follows.
+        let seat = Seat { handle, id: member.id };
+        seat.handle.send(Event::Join(Box::new(member)), 0).await?;
+        Ok(seat)
+    }
+
+    /// Passes a message on. Waits while the room's inbox is full.
+    ///
+    /// # Errors
+    /// The room has ended; the socket shall be closed with the answer.
+    pub async fn say(&self, message: Message, bytes: usize) -> Result<(), Close> {
+        self.handle.send(Event::Say(self.id, message), bytes).await
+    }
+
+    /// The member's token was renewed.
+    ///
+    /// # Errors
+    /// As [`Seat::say`].
+    pub async fn renew(&self, role: Role) -> Result<(), Close> {
+        self.handle.send(Event::Renew(self.id, role), 0).await
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Control never waits, so a leave cannot be lost; at most one waits per member.
+        let _ = self.handle.control.send(Control::Leave(self.id));
+    }
+}
+

@@ -1,0 +1,146 @@
+//! One member of a room, and the dialect in which it is spoken to.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use roomtone_crdt::{ConnectionId, Stamp, StateVector, encode, hocuspocus, ysweet, ywebsocket};
+use tokio::time::Instant;
+
+use crate::auth::Role;
+use crate::outbox::Outbox;
+
+/// How frames for a member are addressed.
+#[derive(Clone, Debug)]
+pub enum Voice {
+    /// y-websocket: the socket is the document.
+    YWebsocket,
+    /// y-sweet: as y-websocket, with its own acknowledgement.
+    YSweet,
+    /// Hocuspocus: every frame begins with the address that this provider uses.
+    Hocuspocus(Arc<str>),
+}
+
+impl Voice {
+    /// A body, addressed.
+    pub fn frame(&self, body: &Bytes) -> Bytes {
+        match self {
+            Voice::YWebsocket | Voice::YSweet => body.clone(),
+            Voice::Hocuspocus(address) => hocuspocus::addressed(address, body),
+        }
+    }
+
+    /// What keeps this client's watchdog quiet: an awareness frame with nobody in it.
+    pub fn keepalive(&self) -> Bytes {
+        self.frame(&encode::awareness(&[0]))
+    }
+
+    /// Says that the document may not be changed, in the way this dialect knows.
+    pub fn read_only(&self) -> Option<Bytes> {
+        match self {
+            Voice::YWebsocket | Voice::YSweet => Some(ywebsocket::permission_denied("this token is read-only")),
+            // Said by SyncStatus, once for each refused message.
+            Voice::Hocuspocus(_) => None,
+        }
+    }
+
+    /// The acknowledgement of one update message, where the dialect has one.
+    pub fn status(&self, applied: bool) -> Option<Bytes> {
+        match self {
+            Voice::YWebsocket | Voice::YSweet => None,
+            Voice::Hocuspocus(address) => Some(hocuspocus::sync_status(address, applied)),
+        }
+    }
+
+    /// Whether the durable echo of its own updates is this dialect's acknowledgement.
+    pub fn wants_echo(&self) -> bool {
+        match self {
+            Voice::YWebsocket => true,
+            Voice::YSweet | Voice::Hocuspocus(_) => false,
+        }
+    }
+}
+
+/// Frames of one body for many members: encoded once for all that share an address.
+pub(crate) struct Frames {
+    body: Bytes,
+    addressed: Option<(Arc<str>, Bytes)>,
+}
+
+impl Frames {
+    pub(crate) fn new(body: Bytes) -> Frames {
+        Frames { body, addressed: None }
+    }
+
+    pub(crate) fn for_voice(&mut self, voice: &Voice) -> Bytes {
+        match voice {
+            Voice::YWebsocket | Voice::YSweet => self.body.clone(),
+            Voice::Hocuspocus(address) => match &self.addressed {
+                Some((known, frame)) if known == address => frame.clone(),
+                Some(_) | None => {
+                    let frame = hocuspocus::addressed(address, &self.body);
+                    self.addressed = Some((address.clone(), frame.clone()));
+                    frame
+                }
+            },
+        }
+    }
+}
+
+/// Somebody who takes a seat.
+pub struct Member {
+    /// Which membership this is. A socket with several documents has one for each.
+    pub id: ConnectionId,
+    /// How it is spoken to.
+    pub voice: Voice,
+    /// Where its frames go.
+    pub outbox: Outbox,
+    /// What it may do.
+    pub role: Role,
+    /// Whose edits these are, from the token.
+    pub user: Option<Arc<str>>,
+    /// What its presence is stamped with, from the token.
+    pub stamp: Option<Stamp>,
+    /// Sent before anything else, once the document is loaded.
+    pub greeting: Option<Bytes>,
+}
+
+/// A member that is in the room, and what the room remembers about it.
+pub(crate) struct Seated {
+    pub(crate) member: Member,
+    /// Set while the outbox is over its bound: what the member had when the first frame was withheld.
+    pub(crate) lagging: Option<StateVector>,
+    /// Whether the member was asked for what its updates lack, and has not sent anything whole since.
+    pub(crate) asked: bool,
+    /// Whether it was told that it may not write.
+    pub(crate) told_read_only: bool,
+    /// y-sweet only: the last status that was durable, and since when a newer one waits.
+    pub(crate) ysweet_acked: Bytes,
+    pub(crate) ysweet_waits_since: Option<Instant>,
+}
+
+impl Seated {
+    pub(crate) fn new(member: Member) -> Seated {
+        Seated {
+            member,
+            lagging: None,
+            asked: false,
+            told_read_only: false,
+            ysweet_acked: Bytes::from_static(&[0]),
+            ysweet_waits_since: None,
+        }
+    }
+
+    /// Acknowledges or refuses one update message where the dialect can say so.
+    pub(crate) fn send_status(&self, applied: bool) {
+        if let Some(frame) = self.member.voice.status(applied) {
+            self.member.outbox.send_always(frame);
+        }
+    }
+
+    /// Answers a y-sweet status request.
+    pub(crate) fn send_ysweet_status(&mut self, payload: Bytes) {
+        self.member.outbox.send_always(ysweet::sync_status(&payload));
+        self.ysweet_acked = payload;
+        self.ysweet_waits_since = None;
+    }
+}

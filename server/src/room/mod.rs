@@ -1,0 +1,303 @@
+//! A room: a document that is awake. One task owns it, and nothing else touches it.
+//!
+//! The loop below takes what waits as one *turn* (`turn.rs`), which never awaits. What a turn brought goes to the
+//! log at once and to the members when the commit returns (`release.rs`). Updates that arrive while a commit runs
+//! gather, so commits pace a busy room and cost a quiet one a millisecond.
+
+mod handle;
+mod loading;
+mod member;
+mod presence;
+mod release;
+mod turn;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use roomtone_crdt::{Awareness, ClientId, ConnectionId, Doc};
+use roomtone_persistence::DocId;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant};
+
+use crate::close::Close;
+use crate::hub::{Context, Hub, RoomHandleId};
+use crate::limits::{
+    FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX, TURN_EVENTS_COUNT_MAX,
+    YSWEET_ANSWER_MS,
+};
+use crate::saver::{Log, Progress};
+
+pub use handle::{Ask, RoomHandle, Seat};
+use handle::{Control, Delivery};
+pub use member::{Member, Voice};
+use member::Seated;
+use release::{Ack, Held};
+use turn::Gathered;
+
+/// The inside of a room.
+pub(crate) struct Room {
+    doc_id: DocId,
+    id: RoomHandleId,
+    hub: Hub,
+    context: Context,
+    inbox: mpsc::Receiver<Delivery>,
+    control: mpsc::UnboundedReceiver<Control>,
+    drained: mpsc::UnboundedReceiver<ConnectionId>,
+    drained_sender: mpsc::UnboundedSender<ConnectionId>,
+    awake: Awake,
+}
+
+/// What a loaded room holds.
+struct Awake {
+    doc: Doc,
+    log: Log,
+    progress: watch::Receiver<Progress>,
+    members: HashMap<ConnectionId, Seated>,
+    awareness: Awareness,
+    /// Awareness ids that changed in this turn.
+    dirty: Vec<ClientId>,
+    /// Updates that wait for the running commit.
+    gathered: Gathered,
+    /// What goes out when a batch is on the disk, in order.
+    held: VecDeque<Held>,
+    /// Acknowledgements, in order of the batch they wait for.
+    acks: VecDeque<Ack>,
+    /// Since when a batch is on its way to the disk.
+    in_flight_since: Option<Instant>,
+    /// The store missed the relay deadline: edits are relayed without waiting until a commit succeeds.
+    stalled: bool,
+    /// The encoded document is at most this long.
+    doc_bytes_estimate: usize,
+    /// What the log holds since the last snapshot.
+    log_bytes: usize,
+    log_rows: usize,
+    /// The whole document as an answer to a first joiner, for one version of it.
+    whole: Option<(u64, Bytes)>,
+    /// Since when nobody is here.
+    empty_since: Option<Instant>,
+    /// Set when the engine broke and the document has to be rebuilt from the log.
+    broken: Option<turn::Breakage>,
+}
+
+/// Why the loop ended.
+enum End {
+    /// The room was retired: idle, everything saved, nobody about to use it.
+    Idle,
+    /// The node stops.
+    Stop,
+    /// The room can serve nobody any more.
+    Failed(Close),
+}
+
+impl Room {
+    /// Starts the task of a room and returns the handle for the hub's map.
+    pub(crate) fn start(doc_id: DocId, hub: Hub, context: Context) -> Arc<RoomHandle> {
+        let (inbox_sender, inbox) = mpsc::channel(INBOX_EVENTS_COUNT_MAX);
+        let (control_sender, control) = mpsc::unbounded_channel();
+        let id = RoomHandleId::next();
+        tokio::spawn(run(doc_id, id, hub, context, inbox, control));
+        Arc::new(RoomHandle::new(id, inbox_sender, control_sender))
+    }
+
+    async fn serve(&mut self) -> End {
+        let mut deliveries = Vec::with_capacity(16);
+        loop {
+            if let Some(breakage) = self.awake.broken.take() {
+                if let Err(close) = self.rebuild(breakage).await {
+                    return End::Failed(close);
+                }
+                continue;
+            }
+            let deadline = self.awake.deadline(&self.context.limits);
+            let takes_more = self.awake.gathered.has_space();
+            tokio::select! {
+                biased;
+                changed = self.awake.progress.changed() => {
+                    // The sender is this room's own log.
+                    let _ = changed;
+                    if self.awake.progress.borrow_and_update().stale {
+                        return End::Failed(Close::StaleEpoch);
+                    }
+                    self.release_saved();
+                }
+                control = self.control.recv() => match control {
+                    Some(Control::Leave(id)) => {
+                        self.take_inbox();
+                        self.leave(id);
+                    }
+                    Some(Control::Stop) | None => {
+                        self.take_inbox();
+                        return End::Stop;
+                    }
+                },
+                Some(id) = self.drained.recv() => self.resync(id),
+                taken = self.inbox.recv_many(&mut deliveries, TURN_EVENTS_COUNT_MAX), if takes_more => {
+                    if taken == 0 {
+                        return End::Stop;
+                    }
+                    self.turn(deliveries.drain(..));
+                }
+                () = sleep_until(deadline) => {
+                    if self.on_deadline() {
+                        return End::Idle;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes everything that waits in the inbox now.
+    fn take_inbox(&mut self) {
+        let mut deliveries = Vec::new();
+        while let Ok(delivery) = self.inbox.try_recv() {
+            deliveries.push(delivery);
+        }
+        if !deliveries.is_empty() {
+            self.turn(deliveries.drain(..));
+        }
+    }
+
+    /// Something is due. Returns whether the room was retired.
+    fn on_deadline(&mut self) -> bool {
+        let now = Instant::now();
+        let limits = self.context.limits.clone();
+        if !self.awake.stalled
+            && self.awake.in_flight_since.is_some_and(|since| now >= since + limits.relay_deadline())
+        {
+            self.stall();
+        }
+        self.answer_waiting_ysweet(now);
+        if self.awake.idle_deadline(&limits).is_some_and(|at| now >= at) {
+            let (inbox, control) = (&self.inbox, &self.control);
+            if self.hub.retire(&self.doc_id, || inbox.is_empty() && control.is_empty()) {
+                return true;
+            }
+            // Somebody is about to join: their event is on its way.
+            self.awake.empty_since = Some(now);
+        }
+        false
+    }
+
+    /// Undoes the room, whatever ended it.
+    async fn end(mut self, end: End) {
+        match end {
+            End::Idle => {
+                if self.awake.log_rows >= crate::limits::COMPACTION_SLEEP_ROWS_MIN {
+                    self.context.compactor.due(&self.doc_id);
+                }
+            }
+            End::Stop => {
+                self.integrate();
+                let flushed = self.wait_for_log().await;
+                self.release_saved();
+                self.dismiss(if flushed { Close::Restart } else { Close::TryLater("the store is away") });
+                self.hub.remove(&self.doc_id, &self.id);
+            }
+            End::Failed(close) => {
+                // Out of the map first, so that whoever comes back finds a new room, not this one.
+                self.hub.remove(&self.doc_id, &self.id);
+                self.dismiss(close);
+                turn_away(&mut self.inbox, close);
+            }
+        }
+    }
+
+    /// Sends every member away.
+    fn dismiss(&mut self, close: Close) {
+        for (_, seated) in self.awake.members.drain() {
+            seated.member.outbox.close(close);
+        }
+        for ack in self.awake.acks.drain(..) {
+            ack.refuse(close);
+        }
+    }
+
+    /// Waits until all that was handed to the log is on the disk. False when that takes too long, or will
+    /// never be.
+    async fn wait_for_log(&mut self) -> bool {
+        let target = self.awake.log.accepted();
+        let all = self.awake.progress.wait_for(|progress| progress.stale || progress.saved >= target);
+        match tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), all).await {
+            Ok(Ok(progress)) => !progress.stale,
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+}
+
+impl Awake {
+    fn deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
+        let relay = match self.in_flight_since {
+            Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
+            Some(_) | None => None,
+        };
+        let ysweet = self
+            .members
+            .values()
+            .filter_map(|seated| seated.ysweet_waits_since)
+            .min()
+            .map(|since| since + Duration::from_millis(YSWEET_ANSWER_MS));
+        [relay, ysweet, self.idle_deadline(limits)].into_iter().flatten().min()
+    }
+
+    /// When this room may sleep: nobody here, everything saved. A document that nobody ever wrote to goes at once.
+    fn idle_deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
+        let since = self.empty_since?;
+        if !self.log.is_clean() || !self.gathered.is_empty() {
+            return None;
+        }
+        let untouched = self.doc_bytes_estimate == 0 && self.doc.version() == 0;
+        Some(if untouched { since } else { since + limits.room_idle() })
+    }
+}
+
+/// The whole life of a room.
+async fn run(
+    doc_id: DocId,
+    id: RoomHandleId,
+    hub: Hub,
+    context: Context,
+    mut inbox: mpsc::Receiver<Delivery>,
+    control: mpsc::UnboundedReceiver<Control>,
+) {
+    // Not loaded is not empty: nothing is answered before the stored document is in memory.
+    let loaded = match loading::load(&context, &doc_id).await {
+        Ok(loaded) => loaded,
+        Err(close) => {
+            hub.remove(&doc_id, &id);
+            turn_away(&mut inbox, close);
+            return;
+        }
+    };
+    let (drained_sender, drained) = mpsc::unbounded_channel();
+    let awake = Awake::new(&context, &doc_id, loaded);
+    let mut room = Room { doc_id, id, hub, context, inbox, control, drained, drained_sender, awake };
+    let end = room.serve().await;
+    room.end(end).await;
+}
+
+/// Sends away whoever waits in the inbox of a room that is no more.
+fn turn_away(inbox: &mut mpsc::Receiver<Delivery>, close: Close) {
+    inbox.close();
+    while let Ok(delivery) = inbox.try_recv() {
+        match delivery.event {
+            handle::Event::Join(member) => member.outbox.close(close),
+            handle::Event::Ask(ask) => release::refuse(ask, close),
+            // Their seats find the inbox closed at the next word.
+            handle::Event::Say(..) | handle::Event::Renew(..) => {}
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Gathered {
+    fn has_space(&self) -> bool {
+        self.len() < GATHER_UPDATES_COUNT_MAX && self.bytes() < GATHER_BYTES_MAX
+    }
+}

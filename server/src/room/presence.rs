@@ -1,0 +1,61 @@
+//! Presence: awareness in, one merged awareness frame per turn out.
+
+use roomtone_crdt::{AwarenessUpdate, ConnectionId, encode};
+
+use super::member::Frames;
+use super::{Awake, Room};
+use crate::metrics;
+use crate::outbox::Queued;
+
+/// Takes what a member says about presence.
+pub(super) fn receive(awake: &mut Awake, from: ConnectionId, update: &AwarenessUpdate) {
+    let Some(seated) = awake.members.get(&from) else { return };
+    let received = awake.awareness.receive(from, seated.member.stamp.as_ref(), update);
+    metrics::awareness("changed", received.changed.len());
+    metrics::awareness("echo", received.echoes as usize);
+    metrics::awareness("foreign", received.foreign.len());
+    metrics::awareness("refused", received.refused as usize);
+    awake.dirty.extend(received.changed);
+    for (_, owner) in received.foreign {
+        // Somebody claims an id whose owner may be a half-open socket: let the owner show that it lives.
+        if let Some(owner) = awake.members.get(&owner) {
+            owner.member.outbox.probe();
+        }
+    }
+}
+
+impl Room {
+    /// Sends what changed in this turn, to everyone: the owner too, whose clock may have been moved on.
+    pub(super) fn send_awareness(&mut self) {
+        let awake = &mut self.awake;
+        if awake.dirty.is_empty() {
+            return;
+        }
+        awake.dirty.sort_unstable();
+        awake.dirty.dedup();
+        let body = encode::awareness(&awake.awareness.encode(&awake.dirty));
+        awake.dirty.clear();
+        let mut frames = Frames::new(body);
+        let since = awake.doc.state_vector();
+        metrics::frames_out("awareness", awake.members.len());
+        for (id, seated) in &mut awake.members {
+            if seated.lagging.is_some() {
+                // The resync carries everyone's state.
+                continue;
+            }
+            let frame = frames.for_voice(&seated.member.voice);
+            if seated.member.outbox.send(frame) == Queued::Full {
+                seated.lagging = Some(since.clone());
+                seated.member.outbox.tell_when_drained(&self.drained_sender, *id);
+            }
+        }
+    }
+
+    /// Everyone's state, for one member.
+    pub(super) fn send_all_awareness(&self, to: ConnectionId) {
+        if let Some(seated) = self.awake.members.get(&to) {
+            let body = encode::awareness(&self.awake.awareness.encode_all());
+            seated.member.outbox.send_always(seated.member.voice.frame(&body));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What leaves a room, and when: relays and answers after the commit (or, while the store is stalled, at once),
+//! acknowledgements only ever after the commit.
+
+use bytes::Bytes;
+use roomtone_crdt::{ConnectionId, StateVector, Update, encode};
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant};
+
+use super::handle::Ask;
+use super::member::Frames;
+use super::turn::Breakage;
+use super::{Awake, Room};
+use crate::close::Close;
+use crate::limits::YSWEET_ANSWER_MS;
+use crate::metrics;
+use crate::outbox::Queued;
+
+/// Something that goes out when batch `number` is on the disk.
+pub(super) enum Held {
+    /// What a turn brought, for everyone.
+    Relay {
+        number: u64,
+        merged: Update,
+        /// The same, by author, for the case that the merge must not go back to them yet.
+        parts: Vec<(ConnectionId, Update)>,
+        /// What a member had that got everything before this.
+        before: StateVector,
+    },
+    /// An answer to a member's Step1 (a Step2 body), or its resync.
+    Answer { number: u64, to: ConnectionId, body: Bytes, since: StateVector },
+}
+
+/// Who hears that an update was applied.
+pub(super) enum Receipt {
+    /// A member, in the way of its dialect.
+    Member,
+    /// A caller of the HTTP API.
+    Http(oneshot::Sender<Result<(), Close>>),
+}
+
+/// An acknowledgement that waits for batch `number`.
+pub(super) struct Ack {
+    number: u64,
+    to: ConnectionId,
+    what: AckKind,
+}
+
+enum AckKind {
+    Applied(Receipt),
+    /// The echo of an update whose author acknowledges by content.
+    Echo(Update),
+    YSweet(Bytes),
+    /// A Step2 that would confirm content before it is durable.
+    Answer(Bytes),
+}
+
+impl Ack {
+    pub(super) fn applied(number: u64, to: ConnectionId, receipt: Receipt) -> Ack {
+        Ack { number, to, what: AckKind::Applied(receipt) }
+    }
+
+    pub(super) fn echo(number: u64, to: ConnectionId, update: Update) -> Ack {
+        Ack { number, to, what: AckKind::Echo(update) }
+    }
+
+    pub(super) fn ysweet(number: u64, to: ConnectionId, payload: Bytes) -> Ack {
+        Ack { number, to, what: AckKind::YSweet(payload) }
+    }
+
+    /// The room ends before the batch is on the disk.
+    pub(super) fn refuse(self, close: Close) {
+        match self.what {
+            AckKind::Applied(receipt) => receipt.refuse(close),
+            AckKind::Echo(_) | AckKind::YSweet(_) | AckKind::Answer(_) => {}
+        }
+    }
+}
+
+/// Tells somebody who asked from outside that there is no answer.
+pub(super) fn refuse(ask: Ask, close: Close) {
+    // Whoever asked may have given up already.
+    match ask {
+        Ask::Snapshot(reply) => drop(reply.send(Err(close))),
+        Ask::Apply { done, .. } => drop(done.send(Err(close))),
+    }
+}
+
+impl Room {
+    /// Queues something behind the commit it depends on, and lets it go at once if that has happened.
+    pub(super) fn hold(&mut self, held: Held) {
+        self.awake.held.push_back(held);
+        if self.awake.stalled {
+            self.awake.release_stalled(&self.drained_sender);
+        } else {
+            self.awake.release_held(&self.drained_sender);
+        }
+    }
+
+    /// Queues an acknowledgement; nothing but the commit lets it go.
+    pub(super) fn hold_ack(&mut self, ack: Ack) {
+        self.awake.acks.push_back(ack);
+        self.awake.release_acks();
+    }
+
+    /// A commit returned.
+    pub(super) fn release_saved(&mut self) {
+        let awake = &mut self.awake;
+        let saved = awake.progress.borrow().saved;
+        awake.release_held(&self.drained_sender);
+        awake.release_acks();
+        if saved >= awake.log.accepted() {
+            awake.in_flight_since = None;
+            awake.stalled = false;
+        } else {
+            // A commit succeeded, so the store works; what is still on its way gets a deadline of its own.
+            awake.in_flight_since = Some(Instant::now());
+            awake.stalled = false;
+        }
+        if awake.in_flight_since.is_none() {
+            self.integrate();
+        }
+        if self.awake.members.is_empty() && self.awake.empty_since.is_none() {
+            self.awake.empty_since = Some(Instant::now());
+        }
+    }
+
+    /// The commit missed the relay deadline: edits go out without it, acknowledgements do not.
+    pub(super) fn stall(&mut self) {
+        metrics::stalled();
+        self.awake.stalled = true;
+        self.awake.release_stalled(&self.drained_sender);
+        self.integrate();
+    }
+
+    /// Everything that waited for a slow member has been written: now it gets what was withheld.
+    pub(super) fn resync(&mut self, id: ConnectionId) {
+        let Some(seated) = self.awake.members.get_mut(&id) else { return };
+        let Some(since) = seated.lagging.take() else { return };
+        metrics::resync();
+        match self.awake.doc.diff(&since) {
+            Ok(update) => {
+                let number = self.awake.log.accepted();
+                let body = encode::update(&update);
+                self.hold(Held::Answer { number, to: id, body, since });
+                self.send_all_awareness(id);
+            }
+            Err(broken) => {
+                seated.lagging = Some(since);
+                self.awake.broken = Some(Breakage { broken, suspects: Vec::new() });
+            }
+        }
+    }
+
+    /// y-sweet reconnects when its request meets 3 s of silence: it gets the last durable status once more.
+    pub(super) fn answer_waiting_ysweet(&mut self, now: Instant) {
+        for seated in self.awake.members.values_mut() {
+            let due = seated
+                .ysweet_waits_since
+                .is_some_and(|since| now >= since + Duration::from_millis(YSWEET_ANSWER_MS));
+            if due {
+                let acked = seated.ysweet_acked.clone();
+                seated.send_ysweet_status(acked);
+                seated.ysweet_waits_since = Some(now);
+            }
+        }
+    }
+}
+
+type DrainedSender = tokio::sync::mpsc::UnboundedSender<ConnectionId>;
+
+impl Awake {
+    /// Lets go what is on the disk, in order.
+    fn release_held(&mut self, drained: &DrainedSender) {
+        let saved = self.progress.borrow().saved;
+        while let Some(held) = self.held.pop_front_if(|held| held.number() <= saved) {
+            match held {
+                Held::Relay { merged, parts, before, .. } => {
+                    self.relay(encode::update(&merged), &parts, &before, drained);
+                }
+                Held::Answer { to, body, since, .. } => self.answer(to, body, since, drained),
+            }
+        }
+    }
+
+    /// Lets everything go although it is not on the disk, except what an author would take for an
+    /// acknowledgement.
+    fn release_stalled(&mut self, drained: &DrainedSender) {
+        while let Some(held) = self.held.pop_front() {
+            match held {
+                Held::Relay { number, merged, parts, before } => {
+                    self.relay_without_echo(number, &merged, &parts, &before, drained);
+                }
+                Held::Answer { number, to, body, since } => {
+                    let echoes =
+                        self.members.get(&to).is_some_and(|seated| seated.member.voice.wants_echo());
+                    // A returning y-websocket client takes a Step2 for the confirmation of what it sent before.
+                    if echoes && !since.is_empty() {
+                        self.acks.push_back(Ack { number, to, what: AckKind::Answer(body) });
+                    } else {
+                        self.answer(to, body, since, drained);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One frame per address for all members.
+    fn relay(
+        &mut self,
+        body: Bytes,
+        parts: &[(ConnectionId, Update)],
+        before: &StateVector,
+        drained: &DrainedSender,
+    ) {
+        let mut frames = Frames::new(body);
+        metrics::frames_out("update", self.members.len());
+        // The only author of a turn has it all; y-websocket still needs to hear it back.
+        let only_author = match parts {
+            [(author, _)] => Some(*author),
+            _ => None,
+        };
+        for (id, seated) in &mut self.members {
+            if seated.lagging.is_some() || (only_author == Some(*id) && !seated.member.voice.wants_echo()) {
+                continue;
+            }
+            if seated.member.outbox.send(frames.for_voice(&seated.member.voice)) == Queued::Full {
+                seated.lagging = Some(before.clone());
+                seated.member.outbox.tell_when_drained(drained, *id);
+            }
+        }
+    }
+
+    /// As [`Awake::relay`], but an author gets the others' parts alone, and its own when they are durable.
+    fn relay_without_echo(
+        &mut self,
+        number: u64,
+        merged: &Update,
+        parts: &[(ConnectionId, Update)],
+        before: &StateVector,
+        drained: &DrainedSender,
+    ) {
+        let mut frames = Frames::new(encode::update(merged));
+        for (id, seated) in &mut self.members {
+            if seated.lagging.is_some() {
+                continue;
+            }
+            let writes = parts.iter().any(|(author, _)| author == id);
+            let mut full = false;
+            if !writes {
+                full = seated.member.outbox.send(frames.for_voice(&seated.member.voice)) == Queued::Full;
+            }
+            for (author, update) in parts.iter().filter(|_| writes) {
+                if author == id {
+                    if seated.member.voice.wants_echo() {
+                        self.acks.push_back(Ack::echo(number, *id, update.clone()));
+                    }
+                } else {
+                    let frame = seated.member.voice.frame(&encode::update(update));
+                    full |= seated.member.outbox.send(frame) == Queued::Full;
+                }
+            }
+            if full {
+                seated.lagging = Some(before.clone());
+                seated.member.outbox.tell_when_drained(drained, *id);
+            }
+        }
+    }
+
+    fn answer(&mut self, to: ConnectionId, body: Bytes, since: StateVector, drained: &DrainedSender) {
+        let Some(seated) = self.members.get_mut(&to) else { return };
+        metrics::frames_out("answer", 1);
+        if seated.member.outbox.send(seated.member.voice.frame(&body)) == Queued::Full {
+            // The resync will carry it: it starts from what the member said it has.
+            seated.lagging.get_or_insert(since);
+            seated.member.outbox.tell_when_drained(drained, to);
+        }
+    }
+
+    fn release_acks(&mut self) {
+        let saved = self.progress.borrow().saved;
+        while let Some(ack) = self.acks.pop_front_if(|ack| ack.number <= saved) {
+            let member = self.members.get_mut(&ack.to);
+            match (ack.what, member) {
+                // The caller of the HTTP API is no member, and may have given up.
+                (AckKind::Applied(Receipt::Http(done)), _) => drop(done.send(Ok(()))),
+                (AckKind::Applied(Receipt::Member), Some(seated)) => seated.send_status(true),
+                (AckKind::Echo(update), Some(seated)) => {
+                    let frame = seated.member.voice.frame(&encode::update(&update));
+                    seated.member.outbox.send_always(frame);
+                }
+                (AckKind::YSweet(payload), Some(seated)) => seated.send_ysweet_status(payload),
+                (AckKind::Answer(body), Some(seated)) => {
+                    seated.member.outbox.send_always(seated.member.voice.frame(&body));
+                }
+                // Whoever has left is owed nothing.
+                (_, None) => {}
+            }
+        }
+    }
+}
+
+impl Held {
+    fn number(&self) -> u64 {
+        match self {
+            Held::Relay { number, .. } | Held::Answer { number, .. } => *number,
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! One turn: what waited in the inbox is taken, roles are checked, updates are integrated in one transaction.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use roomtone_crdt::{Broken, ConnectionId, Message, Outcome, StateVector, Turn, Update, encode, hocuspocus};
+use roomtone_persistence::Record;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::handle::{Ask, Delivery, Event};
+use super::member::{Seated, Voice};
+use super::release::{Ack, Held, Receipt};
+use super::{Room, presence};
+use crate::auth::Role;
+use crate::close::Close;
+use crate::limits::{COMPACTION_LOG_BYTES_MIN, STATELESS_BYTES_MAX};
+use crate::metrics;
+
+/// An update that waits to be integrated.
+pub(super) struct Waiting {
+    pub(super) author: ConnectionId,
+    pub(super) user: Option<Arc<str>>,
+    pub(super) update: Update,
+    pub(super) receipt: Receipt,
+}
+
+/// What gathers while a commit runs.
+#[derive(Default)]
+pub(super) struct Gathered {
+    updates: Vec<Waiting>,
+    bytes: usize,
+    /// y-sweet status requests that came after these updates.
+    statuses: Vec<(ConnectionId, Bytes)>,
+}
+
+impl Gathered {
+    pub(super) fn len(&self) -> usize {
+        self.updates.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.updates.is_empty() && self.statuses.is_empty()
+    }
+
+    fn push(&mut self, waiting: Waiting) {
+        self.bytes += waiting.update.bytes().len();
+        self.updates.push(waiting);
+    }
+}
+
+/// An engine that broke, and the updates that were being applied.
+pub(super) struct Breakage {
+    pub(super) broken: Broken,
+    pub(super) suspects: Vec<Waiting>,
+}
+
+impl Room {
+    /// Takes events in order. Never awaits.
+    pub(super) fn turn(&mut self, deliveries: impl Iterator<Item = Delivery>) {
+        for delivery in deliveries {
+            match delivery.event {
+                Event::Join(member) => self.join(*member),
+                Event::Say(from, message) => self.say(from, message),
+                Event::Renew(from, role) => self.renew(from, role),
+                Event::Ask(ask) => self.ask(ask),
+            }
+        }
+        // While a commit is on its way the next batch gathers; a stalled store is not waited for.
+        if self.awake.in_flight_since.is_none() || self.awake.stalled {
+            self.integrate();
+        }
+        self.send_awareness();
+    }
+
+    /// One line per message: the work is done elsewhere.
+    fn say(&mut self, from: ConnectionId, message: Message) {
+        match message {
+            Message::Step1(since) => self.answer_step1(from, since),
+            Message::Step2(update) => self.take_update(from, update, Kind::Step2),
+            Message::Update(update) => self.take_update(from, update, Kind::Update),
+            Message::Gapped => self.ask_for_missing(from),
+            Message::Awareness(update) => self.take_awareness(from, &update),
+            Message::QueryAwareness => self.send_all_awareness(from),
+            Message::Stateless(payload) => self.pass_stateless(from, &payload),
+            Message::SyncStatus(payload) => self.take_ysweet_status(from, payload),
+            // The connection handles these itself; they carry nothing for a document.
+            Message::Token(_) | Message::Detach | Message::Pong => {}
+        }
+    }
+
+    fn join(&mut self, member: super::Member) {
+        let awake = &mut self.awake;
+        awake.empty_since = None;
+        awake.awareness.join(member.id);
+        member.outbox.set_keepalive(member.voice.keepalive());
+        if let Some(greeting) = &member.greeting {
+            member.outbox.send_always(greeting.clone());
+        }
+        let step1 = encode::step1(awake.doc.state_vector());
+        let everyone = encode::awareness(&awake.awareness.encode_all());
+        match &member.voice {
+            Voice::YWebsocket | Voice::YSweet => {
+                member.outbox.send_always(member.voice.frame(&step1));
+                // y-sweet's server sends awareness even when nobody is there; y-websocket's does not.
+                let always = matches!(member.voice, Voice::YSweet);
+                if always || !awake.awareness.is_empty() {
+                    member.outbox.send_always(member.voice.frame(&everyone));
+                }
+            }
+            // Its Step1 waits for the client's own, see `answer_step1`.
+            Voice::Hocuspocus(_) => {
+                if !awake.awareness.is_empty() {
+                    member.outbox.send_always(member.voice.frame(&everyone));
+                }
+            }
+        }
+        awake.members.insert(member.id, Seated::new(member));
+    }
+
+    /// The member is gone. What it said before has been taken.
+    pub(super) fn leave(&mut self, id: ConnectionId) {
+        let awake = &mut self.awake;
+        if awake.members.remove(&id).is_none() {
+            return;
+        }
+        awake.doc.forget_pending(id);
+        awake.dirty.extend(awake.awareness.leave(id));
+        if awake.members.is_empty() {
+            awake.empty_since = Some(Instant::now());
+        }
+        self.send_awareness();
+    }
+
+    fn renew(&mut self, from: ConnectionId, role: Role) {
+        if let Some(seated) = self.awake.members.get_mut(&from) {
+            seated.member.role = role;
+            seated.told_read_only = false;
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Snapshot(reply) => {
+                let snapshot = self.awake.doc.snapshot();
+                // Whoever asked may have given up.
+                let _ = match snapshot {
+                    Ok(update) => reply.send(Ok(update)),
+                    Err(broken) => {
+                        self.awake.broken = Some(Breakage { broken, suspects: Vec::new() });
+                        reply.send(Err(Close::TryLater("the room is recovering; come back")))
+                    }
+                };
+            }
+            Ask::Apply { update, user, role, done } => {
+                if !role.writes() {
+                    let _ = done.send(Err(Close::Forbidden("this token is read-only")));
+                    return;
+                }
+                let author = self.hub.connection_id();
+                self.awake.gathered.push(Waiting { author, user, update, receipt: Receipt::Http(done) });
+            }
+        }
+        if self.awake.members.is_empty() {
+            self.awake.empty_since = Some(Instant::now());
+        }
+    }
+
+    /// A client says what it has: it gets what it lacks, once that is durable.
+    fn answer_step1(&mut self, from: ConnectionId, since: StateVector) {
+        let Some(seated) = self.awake.members.get(&from) else { return };
+        if let Voice::Hocuspocus(_) = &seated.member.voice {
+            let step1 = encode::step1(self.awake.doc.state_vector());
+            seated.member.outbox.send_always(seated.member.voice.frame(&step1));
+        }
+        let Some(body) = self.diff(&since) else { return };
+        let number = self.awake.log.accepted();
+        self.hold(Held::Answer { number, to: from, body, since });
+    }
+
+    /// What somebody with this state vector lacks, as a Step2. None when the engine broke over it.
+    fn diff(&mut self, since: &StateVector) -> Option<Bytes> {
+        let awake = &mut self.awake;
+        let version = awake.doc.version();
+        if since.is_empty() {
+            if let Some((known, body)) = &awake.whole {
+                if *known == version {
+                    return Some(body.clone());
+                }
+            }
+        }
+        match awake.doc.diff(since) {
+            Ok(update) => {
+                let body = encode::step2(&update);
+                if since.is_empty() {
+                    awake.whole = Some((version, body.clone()));
+                }
+                Some(body)
+            }
+            Err(broken) => {
+                awake.broken = Some(Breakage { broken, suspects: Vec::new() });
+                None
+            }
+        }
+    }
+
+    /// The one place where roles are checked for what a member writes.
+    fn take_update(&mut self, from: ConnectionId, update: Update, kind: Kind) {
+        // A member that has just left may have its last edits here: they were sent while it had its role.
+        let Some(seated) = self.awake.members.get(&from) else { return };
+        if !seated.member.role.writes() {
+            self.refuse_write(from, &update, kind);
+            return;
+        }
+        if self.speaks_for_another(from, &update) {
+            metrics::refused_frame("foreign_client_id");
+            tracing::warn!(doc = %self.doc_id, connection = from.0, "an update jumps another's clock; refused");
+            seated.member.outbox.close(Close::BadFrame("the update speaks for another client"));
+            return;
+        }
+        let user = seated.member.user.clone();
+        self.awake.gathered.push(Waiting { author: from, user, update, receipt: Receipt::Member });
+    }
+
+    /// A read-only member's Step2 is part of every handshake and fine when it brings nothing.
+    fn refuse_write(&mut self, from: ConnectionId, update: &Update, kind: Kind) {
+        let harmless = match kind {
+            Kind::Step2 => !self.awake.doc.is_news(update).unwrap_or(true),
+            Kind::Update => false,
+        };
+        let number = self.awake.log.accepted();
+        if harmless {
+            self.hold_ack(Ack::applied(number, from, Receipt::Member));
+            return;
+        }
+        metrics::updates_in("refused", 1);
+        let Some(seated) = self.awake.members.get_mut(&from) else { return };
+        seated.send_status(false);
+        if !seated.told_read_only {
+            seated.told_read_only = true;
+            if let Some(frame) = seated.member.voice.read_only() {
+                seated.member.outbox.send_always(frame);
+            }
+        }
+    }
+
+    /// A few bytes can claim a million clocks of somebody else's client id, after which that client's own edits
+    /// are ignored by everyone. Honest updates carry about as many bytes as clocks.
+    fn speaks_for_another(&self, from: ConnectionId, update: &Update) -> bool {
+        let clocks_max = update.bytes().len() as u64 * 8;
+        update.extent().structs.iter().any(|range| {
+            let known = self.awake.doc.state_vector().get(range.client);
+            let jump = u64::from(range.to).saturating_sub(u64::from(known.max(range.from)));
+            let owner = self.awake.awareness.owner(range.client);
+            jump > clocks_max && owner.is_some_and(|owner| owner != from)
+        })
+    }
+
+    /// The member's updates build on something that never came: it is told what we have, once.
+    fn ask_for_missing(&mut self, from: ConnectionId) {
+        let step1 = encode::step1(self.awake.doc.state_vector());
+        let Some(seated) = self.awake.members.get_mut(&from) else { return };
+        if !mem::replace(&mut seated.asked, true) {
+            seated.member.outbox.send_always(seated.member.voice.frame(&step1));
+        }
+    }
+
+    fn pass_stateless(&mut self, from: ConnectionId, payload: &str) {
+        if payload.len() > STATELESS_BYTES_MAX {
+            if let Some(seated) = self.awake.members.get(&from) {
+                seated.member.outbox.close(Close::TooLarge("a stateless message is at most 64 KiB"));
+            }
+            return;
+        }
+        for (id, seated) in &self.awake.members {
+            if let (true, Voice::Hocuspocus(address)) = (*id != from, &seated.member.voice) {
+                seated.member.outbox.send_always(hocuspocus::stateless(address, payload));
+            }
+        }
+    }
+
+    /// y-sweet asks to hear this back once all it sent before is on the disk.
+    fn take_ysweet_status(&mut self, from: ConnectionId, payload: Bytes) {
+        if let Some(seated) = self.awake.members.get_mut(&from) {
+            seated.ysweet_waits_since.get_or_insert_with(Instant::now);
+            if self.awake.gathered.updates.is_empty() {
+                let number = self.awake.log.accepted();
+                self.hold_ack(Ack::ysweet(number, from, payload));
+            } else {
+                self.awake.gathered.statuses.push((from, payload));
+            }
+        }
+    }
+
+    /// Integrates what gathered, in one transaction, and hands it to the log.
+    pub(super) fn integrate(&mut self) {
+        if self.awake.gathered.is_empty() || self.awake.broken.is_some() {
+            return;
+        }
+        let gathered = mem::take(&mut self.awake.gathered);
+        if let Some(close) = self.no_space_for(gathered.bytes) {
+            metrics::updates_in("refused", gathered.updates.len());
+            for waiting in gathered.updates {
+                self.dismiss_author(waiting, close);
+            }
+            return;
+        }
+        metrics::turn(gathered.updates.len());
+        let batch: Vec<(ConnectionId, Update)> =
+            gathered.updates.iter().map(|waiting| (waiting.author, waiting.update.clone())).collect();
+        let before = self.awake.doc.state_vector().clone();
+        match self.awake.doc.apply(&batch) {
+            Ok(turn) => self.accept(turn, gathered.updates, before),
+            Err(broken) => {
+                self.awake.broken = Some(Breakage { broken, suspects: gathered.updates });
+            }
+        }
+        let number = self.awake.log.accepted();
+        for (from, payload) in gathered.statuses {
+            self.hold_ack(Ack::ysweet(number, from, payload));
+        }
+    }
+
+    /// Why this many bytes cannot be taken now, if they cannot.
+    fn no_space_for(&mut self, bytes: usize) -> Option<Close> {
+        if !self.context.saver.has_space_for(bytes) {
+            return Some(Close::TryLater("the store is away and its backlog is full; come back"));
+        }
+        let bytes_max = self.context.limits.document_bytes_max;
+        if self.awake.doc_bytes_estimate + bytes > bytes_max {
+            // The estimate only grows; what the document really takes is known by encoding it.
+            if let Ok(snapshot) = self.awake.doc.snapshot() {
+                self.awake.doc_bytes_estimate = snapshot.bytes().len();
+            }
+            if self.awake.doc_bytes_estimate + bytes > bytes_max {
+                return Some(Close::TooLarge("the document is at its size limit"));
+            }
+        }
+        None
+    }
+
+    /// After a rebuild: one suspect alone, so that the one that breaks is known.
+    pub(super) fn apply_alone(&mut self, suspect: &Waiting) -> Result<(), Broken> {
+        let before = self.awake.doc.state_vector().clone();
+        let turn = self.awake.doc.apply(&[(suspect.author, suspect.update.clone())])?;
+        let waiting = Waiting {
+            author: suspect.author,
+            user: suspect.user.clone(),
+            update: suspect.update.clone(),
+            // An HTTP caller's answer stays with the suspect and is dropped with it: it tries again.
+            receipt: Receipt::Member,
+        };
+        self.accept(turn, vec![waiting], before);
+        Ok(())
+    }
+
+    fn accept(&mut self, turn: Turn, batch: Vec<Waiting>, before: StateVector) {
+        let mut records: Vec<Record> = Vec::new();
+        let mut parts: Vec<(ConnectionId, Update)> = Vec::new();
+        let mut receipts: Vec<(ConnectionId, Receipt, Option<Update>)> = Vec::new();
+        let (mut new, mut nothing, mut pending) = (0, 0, 0);
+        for late in turn.late {
+            let user = self.awake.members.get(&late.author).and_then(|seated| seated.member.user.clone());
+            let waiting =
+                Waiting { author: late.author, user, update: late.update, receipt: Receipt::Member };
+            match late.outcome {
+                Outcome::New => {
+                    records.push(self.record_of(&waiting));
+                    parts.push((waiting.author, waiting.update));
+                    receipts.push((waiting.author, waiting.receipt, None));
+                }
+                Outcome::Nothing => receipts.push((waiting.author, waiting.receipt, Some(waiting.update))),
+                // Not reported as late by the document.
+                Outcome::Pending | Outcome::PendingFull => {}
+            }
+        }
+        for (waiting, outcome) in batch.into_iter().zip(turn.outcomes) {
+            match outcome {
+                Outcome::New => {
+                    new += 1;
+                    if let Some(seated) = self.awake.members.get_mut(&waiting.author) {
+                        seated.asked = false;
+                    }
+                    records.push(self.record_of(&waiting));
+                    parts.push((waiting.author, waiting.update));
+                    receipts.push((waiting.author, waiting.receipt, None));
+                }
+                Outcome::Nothing => {
+                    nothing += 1;
+                    receipts.push((waiting.author, waiting.receipt, Some(waiting.update)));
+                }
+                Outcome::Pending => {
+                    pending += 1;
+                    self.ask_for_missing(waiting.author);
+                    waiting.receipt.refuse(Close::BadFrame("the update builds on edits that are not here"));
+                }
+                Outcome::PendingFull => {
+                    self.awake.doc.forget_pending(waiting.author);
+                    self.dismiss_author(waiting, Close::Pending);
+                }
+            }
+        }
+        metrics::updates_in("new", new);
+        metrics::updates_in("nothing", nothing);
+        metrics::updates_in("pending", pending);
+        let number = self.submit(records);
+        if let Some(merged) = turn.update {
+            self.hold(Held::Relay { number, merged, parts, before });
+        }
+        for (author, receipt, echo) in receipts {
+            let wants_echo =
+                self.awake.members.get(&author).is_some_and(|seated| seated.member.voice.wants_echo());
+            self.hold_ack(Ack::applied(number, author, receipt));
+            // What was here already is durable or about to be: the echo is how this dialect hears it.
+            if let Some(update) = echo.filter(|update| wants_echo && !update.is_empty()) {
+                self.hold_ack(Ack::echo(number, author, update));
+            }
+        }
+    }
+
+    /// Hands records to the log and returns the number of the batch to wait for.
+    fn submit(&mut self, records: Vec<Record>) -> u64 {
+        if records.is_empty() {
+            return self.awake.log.accepted();
+        }
+        let awake = &mut self.awake;
+        let bytes: usize = records.iter().map(|record| record.update.len()).sum();
+        awake.doc_bytes_estimate += bytes;
+        awake.log_bytes += bytes;
+        awake.log_rows += 1;
+        if awake.log_bytes >= COMPACTION_LOG_BYTES_MIN.max(awake.doc_bytes_estimate / 4) {
+            awake.log_bytes = 0;
+            awake.log_rows = 0;
+            self.context.compactor.due(&self.doc_id);
+        }
+        awake.in_flight_since.get_or_insert_with(Instant::now);
+        awake.log.submit(records)
+    }
+
+    pub(super) fn record_of(&self, waiting: &Waiting) -> Record {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Record {
+            user: waiting.user.clone(),
+            client: waiting.update.extent().structs.first().map_or(0, |range| range.client),
+            time_ms: now.as_millis() as u64,
+            update: waiting.update.bytes().clone(),
+        }
+    }
+
+    /// Refuses one update by closing its author's socket: the author keeps the edit and brings it again.
+    pub(super) fn dismiss_author(&mut self, waiting: Waiting, close: Close) {
+        if let Some(seated) = self.awake.members.get(&waiting.author) {
+            seated.send_status(false);
+            seated.member.outbox.close(close);
+        }
+        waiting.receipt.refuse(close);
+    }
+
+    fn take_awareness(&mut self, from: ConnectionId, update: &roomtone_crdt::AwarenessUpdate) {
+        presence::receive(&mut self.awake, from, update);
+    }
+}
+
+/// Which of the two sync messages brought an update.
+#[derive(Clone, Copy)]
+enum Kind {
+    Step2,
+    Update,
+}
+
+impl Receipt {
+    /// Tells an HTTP caller; a member's own dialect has been told by other means.
+    pub(super) fn refuse(self, close: Close) {
+        if let Receipt::Http(done) = self {
+            let _: Result<(), _> = oneshot::Sender::send(done, Err(close));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! From an HTTP upgrade to a running socket, for every dialect.
+
+mod connection;
+mod multiplexed;
+mod single;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use roomtone_crdt::{Dialect, Stamp};
+use roomtone_persistence::DocId;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::auth::{Claims, Denied};
+use crate::close::Close;
+use crate::http::problem::Problem;
+use crate::limits::{SOCKET_READ_BUFFER_BYTES, SOCKET_WRITE_BUFFER_BYTES};
+use crate::listener::Meter;
+use crate::metrics;
+use crate::outbox::Outbox;
+use multiplexed::Multiplexed;
+use single::Single;
+
+/// What a socket's frames mean.
+pub(crate) enum Session {
+    /// One document: y-websocket and y-sweet.
+    Single(Single),
+    /// Many documents: Hocuspocus.
+    Multiplexed(Box<Multiplexed>),
+}
+
+/// Upgrades to a socket that carries one document.
+pub(crate) fn upgrade_single(
+    app: &App,
+    upgrade: WebSocketUpgrade,
+    dialect: Dialect,
+    name: &str,
+    claims: Result<Claims, Denied>,
+    meter: Meter,
+) -> Response {
+    let doc = match DocId::in_default_tenant(name) {
+        Ok(doc) => doc,
+        Err(error) => return Problem::new(StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    let granted = claims.and_then(|claims| claims.role_in(&doc).map(|role| (claims, role)));
+    let (claims, role) = match granted {
+        Ok(granted) => granted,
+        Err(denied) => return refuse(denied),
+    };
+    let app = app.clone();
+    configure(upgrade, &app).on_upgrade(move |socket| async move {
+        let outbox = Outbox::new(app.limits().outbox_bytes_max);
+        let session = Single::new(app, doc, dialect, claims, role, outbox.clone());
+        connection::run(socket, outbox, Session::Single(session), dialect, meter).await;
+    })
+}
+
+/// Upgrades to a socket that carries many documents and authenticates them one by one.
+pub(crate) fn upgrade_multiplexed(app: &App, upgrade: WebSocketUpgrade, meter: Meter) -> Response {
+    let app = app.clone();
+    configure(upgrade, &app).on_upgrade(move |socket| async move {
+        let outbox = Outbox::new(app.limits().outbox_bytes_max);
+        let session = Multiplexed::new(app, outbox.clone(), meter.clone());
+        connection::run(
+            socket,
+            outbox,
+            Session::Multiplexed(Box::new(session)),
+            Dialect::Hocuspocus,
+            meter,
+        )
+        .await;
+    })
+}
+
+/// A refusal as cheap as it gets: these clients come back for ever, whatever they are told.
+pub(crate) fn refuse(denied: Denied) -> Response {
+    metrics::refused_connection(if denied.is_unauthorized() { "unauthorized" } else { "forbidden" });
+    let status = if denied.is_unauthorized() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    Problem::new(status, denied.reason()).into_response()
+}
+
+/// Refuses pages of foreign origins.
+pub(crate) fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    if app.origins().allows(headers) {
+        return Ok(());
+    }
+    metrics::refused_connection("origin");
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "pages of this origin may not connect; the operator can name it with --allow-origin",
+    ))
+}
+
+/// The token of a request: `token` or `yauth` in the query, else a bearer.
+pub(crate) fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let query = uri.query().unwrap_or_default();
+    let from_query = query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        (name == "token" || name == "yauth").then(|| decode_percent(value).unwrap_or_default())
+    });
+    from_query.filter(|token| !token.is_empty()).or_else(|| bearer_of(headers))
+}
+
+/// The bearer token of a request.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Decodes `%xx` once. None when the result is no UTF-8.
+pub(crate) fn decode_percent(text: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+/// What presence is stamped with: nothing for anonymous users.
+fn stamp_of(claims: &Claims) -> Option<Stamp> {
+    claims.user.clone().map(|id| Stamp { id, name: claims.name.clone() })
+}
+
+/// When a socket with these claims has to show new ones.
+fn expiry_of(claims: &Claims) -> Option<Instant> {
+    // A year is for ever here, and keeps the sum within what an instant can hold.
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    claims.remaining().map(|remaining| Instant::now() + remaining.min(YEAR))
+}
+
+fn configure(upgrade: WebSocketUpgrade, app: &App) -> WebSocketUpgrade {
+    let frame_bytes_max = app.limits().frame_bytes_max;
+    upgrade
+        .read_buffer_size(SOCKET_READ_BUFFER_BYTES)
+        .write_buffer_size(SOCKET_WRITE_BUFFER_BYTES)
+        .max_message_size(frame_bytes_max)
+        .max_frame_size(frame_bytes_max)
+}
+
+/// A user id that rooms can share.
+fn user_of(claims: &Claims) -> Option<Arc<str>> {
+    claims.user.as_deref().map(Arc::from)
+}
+
+impl Session {
+    /// What is to be done before the first frame.
+    async fn begin(&mut self) -> Result<(), Close> {
+        match self {
+            Session::Single(single) => single.join().await,
+            Session::Multiplexed(_) => Ok(()),
+        }
+    }
+
+    /// When something is due without a frame.
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Session::Single(single) => single.deadline(),
+            Session::Multiplexed(multiplexed) => multiplexed.deadline(),
+        }
+    }
+
+    fn on_deadline(&mut self) -> Result<(), Close> {
+        match self {
+            Session::Single(single) => single.on_deadline(),
+            Session::Multiplexed(multiplexed) => multiplexed.on_deadline(),
+        }
+    }
+
+    async fn receive(&mut self, frame: Bytes) -> Result<(), Close> {
+        match self {
+            Session::Single(single) => single.receive(frame).await,
+            Session::Multiplexed(multiplexed) => multiplexed.receive(frame).await,
+        }
+    }
+
+    /// Leaves every room.
+    fn leave(&mut self) {
+        match self {
+            Session::Single(single) => single.leave(),
+            Session::Multiplexed(multiplexed) => multiplexed.leave(),
+        }
+    }
+}
