@@ -96,5 +96,7 @@ pub(crate) fn is_json(text: &str, depth_max: usize) -> Result<(), Rule> {
             (false, _) => {}
         }
     }
-    serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|_| Rule::Json)
+    serde_json::from_str::<serde_json::Value>(text)
+        .map(drop)
+        .map_err(|_| Rule::Json)
 }

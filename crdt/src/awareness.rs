@@ -106,7 +106,10 @@ enum Strength {
 
 #[derive(Debug)]
 struct Present {
+    /// The clock that was announced. It may run ahead of the owner's own.
     clock: u32,
+    /// The clock that the owner last used.
+    said: u32,
     state: Bytes,
     owner: ConnectionId,
     strength: Strength,
@@ -136,7 +139,12 @@ pub struct Awareness {
     removed_order: VecDeque<(u64, ClientId)>,
     members: HashMap<ConnectionId, Member>,
     order: u64,
+    /// Connections that came back and have not been told of the others yet.
+    returned: Vec<ConnectionId>,
 }
+
+/// How far [`Awareness::take_returned`] moves clocks on: past the next renewal of an owner that does not hear of it.
+const RENEWAL_CLOCKS: u32 = 2;
 
 impl Awareness {
     /// Nobody is here.
@@ -148,7 +156,13 @@ impl Awareness {
     /// others say about them is an echo.
     pub fn join(&mut self, connection: ConnectionId) {
         self.order += 1;
-        self.members.insert(connection, Member { joined: self.order, ..Member::default() });
+        self.members.insert(
+            connection,
+            Member {
+                joined: self.order,
+                ..Member::default()
+            },
+        );
     }
 
     /// Takes what a connection says. Bad entries are dropped one by one.
@@ -159,11 +173,17 @@ impl Awareness {
         update: &AwarenessUpdate,
     ) -> Received {
         let mut received = Received::default();
-        let Some(member) = self.members.get_mut(&from) else { return received };
-        let introduces_itself = !member.has_spoken
-            && matches!(update.entries.as_slice(), [Entry { state: Some(_), .. }]);
+        let Some(member) = self.members.get_mut(&from) else {
+            return received;
+        };
+        let introduces_itself =
+            !member.has_spoken && matches!(update.entries.as_slice(), [Entry { state: Some(_), .. }]);
         member.has_spoken |= !update.entries.is_empty();
-        let strength = if introduces_itself { Strength::Primary } else { Strength::Relayed };
+        let strength = if introduces_itself {
+            Strength::Primary
+        } else {
+            Strength::Relayed
+        };
         for entry in &update.entries {
             if u64::from(entry.clock) >= CLOCK_COUNT_MAX {
                 received.refused += 1;
@@ -180,12 +200,26 @@ impl Awareness {
     /// A connection is gone. Returns the ids to announce: those that went with it, and those that somebody else
     /// had claimed meanwhile.
     pub fn leave(&mut self, connection: ConnectionId) -> Vec<ClientId> {
-        let Some(member) = self.members.remove(&connection) else { return Vec::new() };
+        let Some(member) = self.members.remove(&connection) else {
+            return Vec::new();
+        };
+        self.returned.retain(|returned| *returned != connection);
         for client in &member.ids {
             self.remove(*client);
             self.promote_claim(*client);
         }
         member.ids
+    }
+
+    /// Connections that came back since the last call. They dropped everyone when they lost their socket, and
+    /// ignore the clocks they knew: so all clocks are moved on, and each of these must be sent everyone.
+    pub fn take_returned(&mut self) -> Vec<ConnectionId> {
+        if !self.returned.is_empty() {
+            for present in self.present.values_mut() {
+                present.clock += RENEWAL_CLOCKS;
+            }
+        }
+        std::mem::take(&mut self.returned)
     }
 
     /// Who owns an id that is present.
@@ -201,10 +235,16 @@ impl Awareness {
         for id in ids.iter().filter(known) {
             match (self.present.get(id), self.removed.get(id)) {
                 (Some(present), _) => {
-                    writer.var_uint(*id).var_uint(u64::from(present.clock)).var_bytes(&present.state);
+                    writer
+                        .var_uint(*id)
+                        .var_uint(u64::from(present.clock))
+                        .var_bytes(&present.state);
                 }
                 (None, Some(removed)) => {
-                    writer.var_uint(*id).var_uint(u64::from(removed.clock)).var_string("null");
+                    writer
+                        .var_uint(*id)
+                        .var_uint(u64::from(removed.clock))
+                        .var_string("null");
                 }
                 (None, None) => {}
             }
@@ -238,7 +278,7 @@ impl Awareness {
         received: &mut Received,
     ) {
         // Everything up to here costs no look at the JSON: most of what comes in is an echo.
-        let place = match self.place(from, strength, entry, state) {
+        let place = match self.place(from, strength, entry) {
             Ok(place) => place,
             Err(NoPlace::Echo) => {
                 received.echoes += 1;
@@ -260,41 +300,50 @@ impl Awareness {
             received.refused += 1;
             return;
         };
-        // An owner whose clock we moved on says something new with an old clock. Said again, it is an echo.
-        if let Some(present) = self.present.get(&entry.client) {
-            if entry.clock <= present.clock && present.owner == from && present.state == state {
+        if let Some(present) = self.present.get_mut(&entry.client) {
+            // y-websocket clients send back what they hear of themselves too.
+            if present.owner == from && entry.clock == present.clock && present.state == state {
+                present.said = entry.clock;
                 received.echoes += 1;
                 return;
             }
         }
-        self.bind(entry.client, from, place.strength, place.clock, state);
+        if place.is_return {
+            self.returned.push(from);
+        }
+        let present = Present {
+            clock: place.clock,
+            said: entry.clock,
+            state,
+            owner: from,
+            strength: place.strength,
+        };
+        self.bind(entry.client, present);
         received.changed.push(entry.client);
     }
 
     /// Where an entry with a state would go: the clock to announce it with and the strength of its binding.
-    fn place(
-        &self,
-        from: ConnectionId,
-        strength: Strength,
-        entry: &Entry,
-        state: &Bytes,
-    ) -> Result<Place, NoPlace> {
+    fn place(&self, from: ConnectionId, strength: Strength, entry: &Entry) -> Result<Place, NoPlace> {
         if let Some(present) = self.present.get(&entry.client) {
             if present.owner == from {
-                return match entry.clock {
-                    clock if clock > present.clock => {
-                        Ok(Place { clock, strength: present.strength })
-                    }
-                    // Its own clock lags behind because of AW4; only what differs is worth a look.
-                    clock if clock == present.clock && present.state != state => {
-                        Ok(Place { clock: present.clock + 1, strength: present.strength })
-                    }
-                    _ => Err(NoPlace::Echo),
-                };
+                if entry.clock <= present.said {
+                    return Err(NoPlace::Echo);
+                }
+                // The owner need not know that its clock was moved on.
+                let clock = entry.clock.max(present.clock + 1);
+                return Ok(Place {
+                    clock,
+                    strength: present.strength,
+                    is_return: false,
+                });
             }
-            let takes_over = strength == Strength::Primary && present.strength == Strength::Relayed;
-            if takes_over {
-                return Ok(Place { clock: entry.clock.max(present.clock + 1), strength });
+            if strength == Strength::Primary && present.strength == Strength::Relayed {
+                let clock = entry.clock.max(present.clock) + 1;
+                return Ok(Place {
+                    clock,
+                    strength,
+                    is_return: false,
+                });
             }
             // Somebody who introduces itself with another's id is worth a probe of the owner, whatever its clock:
             // a client that came back has the clock it had.
@@ -303,19 +352,30 @@ impl Awareness {
             }
             return Err(NoPlace::Foreign(present.owner));
         }
-        let member = self.members.get(&from);
-        if member.is_none_or(|member| member.ids.len() >= AWARENESS_IDS_COUNT_MAX) {
+        let Some(member) = self.members.get(&from) else {
+            return Err(NoPlace::Full);
+        };
+        if member.ids.len() >= AWARENESS_IDS_COUNT_MAX {
             return Err(NoPlace::Full);
         }
         match self.removed.get(&entry.client) {
             Some(removed) if entry.clock <= removed.clock => {
-                if member.is_some_and(|member| member.joined > removed.order) {
-                    Ok(Place { clock: removed.clock + 1, strength })
+                if member.joined > removed.order {
+                    Ok(Place {
+                        clock: removed.clock + 1,
+                        strength,
+                        is_return: true,
+                    })
                 } else {
                     Err(NoPlace::Echo)
                 }
             }
-            Some(_) | None => Ok(Place { clock: entry.clock, strength }),
+            // One more than it says: others may know it at this clock from before the server was started.
+            Some(_) | None => Ok(Place {
+                clock: entry.clock + 1,
+                strength,
+                is_return: false,
+            }),
         }
     }
 
@@ -330,17 +390,9 @@ impl Awareness {
                     received.foreign.push((entry.client, present.owner));
                 }
             }
-            Some(present) if entry.clock < present.clock => {
-                // The owner's clock lags behind ours (AW4): it still means it, if only by one.
-                if entry.clock + 1 == present.clock {
-                    self.remove_by_owner(from, entry.client);
-                    received.changed.push(entry.client);
-                } else {
-                    received.echoes += 1;
-                }
-            }
+            Some(present) if entry.clock < present.said => received.echoes += 1,
             Some(present) => {
-                present.clock = entry.clock;
+                present.clock = entry.clock.max(present.clock);
                 self.remove_by_owner(from, entry.client);
                 received.changed.push(entry.client);
             }
@@ -362,13 +414,27 @@ impl Awareness {
 
     /// Peers accept `null` at the clock they know.
     fn remove(&mut self, client: ClientId) {
-        let Some(present) = self.present.remove(&client) else { return };
+        let Some(present) = self.present.remove(&client) else {
+            return;
+        };
         self.order += 1;
-        self.removed.insert(client, Removed { clock: present.clock, order: self.order });
+        self.removed.insert(
+            client,
+            Removed {
+                clock: present.clock,
+                order: self.order,
+            },
+        );
         self.removed_order.push_back((self.order, client));
         while self.removed_order.len() > AWARENESS_TOMBSTONES_COUNT_MAX {
-            let Some((order, oldest)) = self.removed_order.pop_front() else { break };
-            if self.removed.get(&oldest).is_some_and(|removed| removed.order == order) {
+            let Some((order, oldest)) = self.removed_order.pop_front() else {
+                break;
+            };
+            if self
+                .removed
+                .get(&oldest)
+                .is_some_and(|removed| removed.order == order)
+            {
                 self.removed.remove(&oldest);
             }
         }
@@ -385,11 +451,22 @@ impl Awareness {
             member.claims.retain(|(claimed, _, _)| *claimed != client);
         }
         let known = self.removed.get(&client).map_or(0, |removed| removed.clock + 1);
-        self.bind(client, heir, Strength::Primary, clock.max(known), state);
+        // It came back while its old socket still seemed to be there.
+        self.returned.push(heir);
+        let present = Present {
+            clock: clock.max(known),
+            said: clock,
+            state,
+            owner: heir,
+            strength: Strength::Primary,
+        };
+        self.bind(client, present);
     }
 
     fn claim(&mut self, from: ConnectionId, entry: &Entry, state: Bytes) {
-        let Some(member) = self.members.get_mut(&from) else { return };
+        let Some(member) = self.members.get_mut(&from) else {
+            return;
+        };
         member.claims.retain(|(claimed, _, _)| *claimed != entry.client);
         if member.claims.len() >= AWARENESS_CLAIMS_COUNT_MAX {
             member.claims.pop_front();
@@ -397,16 +474,10 @@ impl Awareness {
         member.claims.push_back((entry.client, entry.clock, state));
     }
 
-    fn bind(
-        &mut self,
-        client: ClientId,
-        owner: ConnectionId,
-        strength: Strength,
-        clock: u32,
-        state: Bytes,
-    ) {
+    fn bind(&mut self, client: ClientId, present: Present) {
         self.removed.remove(&client);
-        let before = self.present.insert(client, Present { clock, state, owner, strength });
+        let owner = present.owner;
+        let before = self.present.insert(client, present);
         if before.as_ref().is_some_and(|before| before.owner == owner) {
             return;
         }
@@ -422,6 +493,8 @@ impl Awareness {
 struct Place {
     clock: u32,
     strength: Strength,
+    /// The connection came back after its id was removed.
+    is_return: bool,
 }
 
 enum NoPlace {

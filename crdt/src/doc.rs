@@ -121,8 +121,7 @@ impl Doc {
     /// [`Broken`].
     pub fn load(updates: impl IntoIterator<Item = Update>) -> Result<Doc, Broken> {
         let mut doc = Doc::new();
-        let batch: Vec<(ConnectionId, Update)> =
-            updates.into_iter().map(|update| (STORE, update)).collect();
+        let batch: Vec<(ConnectionId, Update)> = updates.into_iter().map(|update| (STORE, update)).collect();
         doc.integrate(&batch, Encode::No)?;
         doc.version = 0;
         Ok(doc)
@@ -151,8 +150,10 @@ impl Doc {
     /// # Errors
     /// [`Broken`].
     pub fn diff(&self, since: &StateVector) -> Result<Update, Broken> {
-        let since: yrs::StateVector =
-            since.iter().map(|(client, clock)| (yrs::block::ClientID::new(client), clock)).collect();
+        let since: yrs::StateVector = since
+            .iter()
+            .map(|(client, clock)| (yrs::block::ClientID::new(client), clock))
+            .collect();
         let bytes = self.guarded(|| self.engine.transact().encode_diff_v1(&since))?;
         Update::check(Bytes::from(bytes)).map_err(Broken::Refused)
     }
@@ -171,7 +172,11 @@ impl Doc {
     /// [`Broken`].
     pub fn is_news(&self, update: &Update) -> Result<bool, Broken> {
         let extent = update.extent();
-        if extent.structs.iter().any(|range| range.to > self.state_vector.get(range.client)) {
+        if extent
+            .structs
+            .iter()
+            .any(|range| range.to > self.state_vector.get(range.client))
+        {
             return Ok(true);
         }
         if extent.deletes.is_empty() {
@@ -195,7 +200,11 @@ impl Doc {
 
     /// The same, of one connection.
     pub fn pending_bytes_of(&self, author: ConnectionId) -> usize {
-        self.pending.iter().filter(|waiting| waiting.author == author).map(Waiting::bytes).sum()
+        self.pending
+            .iter()
+            .filter(|waiting| waiting.author == author)
+            .map(Waiting::bytes)
+            .sum()
     }
 
     /// Drops what waits from one connection: it is gone, and brings it again.
@@ -210,7 +219,9 @@ impl Doc {
         // A panic inside must not run the transaction's own drop on the way out: that commits, panics again and
         // ends the process. Forgotten, it leaks this one document.
         let mut transaction = ManuallyDrop::new(
-            self.engine.try_transact_mut().map_err(|error| Broken::Engine(error.to_string()))?,
+            self.engine
+                .try_transact_mut()
+                .map_err(|error| Broken::Engine(error.to_string()))?,
         );
         let mut work = Work {
             state_vector: std::mem::take(&mut self.state_vector),
@@ -249,7 +260,11 @@ impl Doc {
         if !work.news.is_empty() {
             self.version += 1;
         }
-        Ok(Turn { outcomes: work.outcomes, late: work.late, update: merged })
+        Ok(Turn {
+            outcomes: work.outcomes,
+            late: work.late,
+            update: merged,
+        })
     }
 
     fn guarded<T>(&self, ask: impl FnOnce() -> T) -> Result<T, Broken> {
@@ -305,7 +320,11 @@ impl Work {
                     grown = true;
                     self.pending_bytes -= one.bytes();
                     let outcome = self.integrate(transaction, &one.update)?;
-                    self.late.push(Late { author: one.author, update: one.update, outcome });
+                    self.late.push(Late {
+                        author: one.author,
+                        update: one.update,
+                        outcome,
+                    });
                 } else {
                     self.pending.push(one);
                 }
@@ -317,7 +336,10 @@ impl Work {
     }
 
     fn fits(&self, extent: &Extent) -> bool {
-        extent.needs.iter().all(|(client, clock)| self.state_vector.get(*client) >= *clock)
+        extent
+            .needs
+            .iter()
+            .all(|(client, clock)| self.state_vector.get(*client) >= *clock)
     }
 
     fn integrate(
@@ -329,17 +351,28 @@ impl Work {
         if update.is_empty() {
             return Ok(Outcome::Nothing);
         }
-        let brings_blocks =
-            extent.structs.iter().any(|range| range.to > self.state_vector.get(range.client));
+        let brings_blocks = extent
+            .structs
+            .iter()
+            .any(|range| range.to > self.state_vector.get(range.client));
         if !brings_blocks && extent.deletes.is_empty() {
             return Ok(Outcome::Nothing);
         }
         let whole = brings_blocks
-            && extent.structs.iter().all(|range| range.from >= self.state_vector.get(range.client));
-        let deleted_before = if brings_blocks { 0 } else { deleted_count(transaction) };
+            && extent
+                .structs
+                .iter()
+                .all(|range| range.from >= self.state_vector.get(range.client));
+        let deleted_before = if brings_blocks {
+            0
+        } else {
+            deleted_count(transaction)
+        };
         let decoded = yrs::Update::decode_v1(update.bytes())
             .map_err(|error| Broken::Engine(format!("decoding: {error}")))?;
-        transaction.apply_update(decoded).map_err(|error| Broken::Engine(format!("applying: {error}")))?;
+        transaction
+            .apply_update(decoded)
+            .map_err(|error| Broken::Engine(format!("applying: {error}")))?;
         for range in &extent.structs {
             self.state_vector.advance(range.client, range.to);
         }
@@ -348,14 +381,21 @@ impl Work {
             return Ok(Outcome::Nothing);
         }
         // A deletion alone goes out as it came as well: repeating what is deleted already does no harm.
-        self.news.push(News { update: update.clone(), whole: whole || !brings_blocks });
+        self.news.push(News {
+            update: update.clone(),
+            whole: whole || !brings_blocks,
+        });
         Ok(Outcome::New)
     }
 
     fn keep(&mut self, author: ConnectionId, update: &Update) -> Outcome {
         let bytes = update.bytes().len();
-        let own: usize =
-            self.pending.iter().filter(|waiting| waiting.author == author).map(Waiting::bytes).sum();
+        let own: usize = self
+            .pending
+            .iter()
+            .filter(|waiting| waiting.author == author)
+            .map(Waiting::bytes)
+            .sum();
         let full = self.pending.len() >= PENDING_DOC_COUNT_MAX
             || self.pending_bytes + bytes > PENDING_DOC_BYTES_MAX
             || own + bytes > PENDING_CONNECTION_BYTES_MAX;
@@ -364,16 +404,22 @@ impl Work {
             return Outcome::PendingFull;
         }
         self.pending_bytes += bytes;
-        self.pending.push(Waiting { author, update: update.clone() });
+        self.pending.push(Waiting {
+            author,
+            update: update.clone(),
+        });
         Outcome::Pending
     }
 
     fn settle(&mut self, batch: &[(ConnectionId, Update)]) {
         let late = std::mem::take(&mut self.late);
         for one in late {
-            let place = batch.iter().zip(&self.outcomes).position(|((author, update), outcome)| {
-                *outcome == Outcome::Pending && *author == one.author && *update == one.update
-            });
+            let place = batch
+                .iter()
+                .zip(&self.outcomes)
+                .position(|((author, update), outcome)| {
+                    *outcome == Outcome::Pending && *author == one.author && *update == one.update
+                });
             match place {
                 Some(index) => self.outcomes[index] = one.outcome,
                 None => self.late.push(one),
@@ -389,7 +435,10 @@ impl Waiting {
 }
 
 fn deleted_count(transaction: &TransactionMut<'_>) -> u64 {
-    let ranges = transaction.delete_set().iter().flat_map(|(_, ranges)| ranges.iter());
+    let ranges = transaction
+        .delete_set()
+        .iter()
+        .flat_map(|(_, ranges)| ranges.iter());
     ranges.map(|range| u64::from(range.end - range.start)).sum()
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::ClientId;
-use crate::any::{check_any, check_any_object, check_json};
+use crate::block::{self, Block, Id, Parent};
 use crate::lib0::Reader;
 use crate::limits::CLOCK_COUNT_MAX;
 
@@ -45,7 +45,7 @@ pub enum Rule {
     Json,
     /// Values have a known kind.
     Any,
-    /// Nesting is bounded.
+    /// Nesting is bounded: of values, of JSON, and of shared types in each other.
     Depth,
     /// Clocks and their sums stay below 2^31.
     Clock,
@@ -61,7 +61,7 @@ pub enum Rule {
     ContentJson,
     /// Blocks are not empty.
     Empty,
-    /// A parent is a name or an id.
+    /// A parent is a name, or the id of a shared type.
     Parent,
     /// Shared types have a known kind.
     Type,
@@ -69,6 +69,10 @@ pub enum Rule {
     DocOptions,
     /// A block refers only to what was there before it.
     Reference,
+    /// Blocks of different clients do not wait for each other in a circle.
+    Circle,
+    /// The neighbours of a block belong to one list.
+    Neighbours,
     /// Deleted ranges are not empty.
     DeleteRange,
 }
@@ -96,6 +100,8 @@ impl Rule {
             Rule::Type => "unknown_type",
             Rule::DocOptions => "bad_subdocument",
             Rule::Reference => "refers_to_itself",
+            Rule::Circle => "refers_in_a_circle",
+            Rule::Neighbours => "neighbours_apart",
             Rule::DeleteRange => "empty_delete_range",
         }
     }
@@ -121,6 +127,8 @@ pub struct Extent {
     pub needs: Vec<(ClientId, u32)>,
     /// Deleted ranges.
     pub deletes: Vec<ClockRange>,
+    /// Where the blocks of each of `structs` begin, in bytes.
+    pub(crate) sections: Vec<usize>,
 }
 
 /// What an update refers to, gathered per client. Neighbouring blocks mostly refer to the same client.
@@ -155,7 +163,10 @@ impl Needs {
             // Below the section's end only its beginning is needed; the rest comes with it.
             *known = if *known <= range.to { range.from } else { *known };
         }
-        self.others.into_iter().filter(|(_, reached)| *reached > 0).collect()
+        self.others
+            .into_iter()
+            .filter(|(_, reached)| *reached > 0)
+            .collect()
     }
 }
 
@@ -187,10 +198,18 @@ pub(crate) fn check_update(bytes: &[u8]) -> Result<Extent, Refusal> {
             return Err(reader.refuse(Rule::Section));
         }
         let from = clock(&mut reader)?;
+        extent.sections.push(reader.offset());
         let mut to = from;
         for _ in 0..blocks {
-            let length = block(&mut reader, client, to, &mut needs)?;
-            to = end_of(&reader, to, length)?;
+            let block = block::read(&mut reader)?;
+            for id in references(&block) {
+                // On the same client it lies before the block: yjs never finds anything else.
+                if id.client == client && id.clock >= to {
+                    return Err(reader.refuse(Rule::Reference));
+                }
+                needs.add(id.client, id.clock + 1);
+            }
+            to = end_of(&reader, to, block.length)?;
         }
         extent.structs.push(ClockRange { client, from, to });
     }
@@ -214,7 +233,11 @@ pub(crate) fn check_update(bytes: &[u8]) -> Result<Extent, Refusal> {
     Ok(extent)
 }
 
-fn clock(reader: &mut Reader<'_>) -> Result<u32, Refusal> {
+/// Reads a clock below the bound.
+///
+/// # Errors
+/// [`Rule::Clock`], and those of reading.
+pub(crate) fn clock(reader: &mut Reader<'_>) -> Result<u32, Refusal> {
     let clock = reader.var_uint()?;
     if clock >= CLOCK_COUNT_MAX {
         return Err(reader.refuse(Rule::Clock));
@@ -222,116 +245,18 @@ fn clock(reader: &mut Reader<'_>) -> Result<u32, Refusal> {
     Ok(clock as u32)
 }
 
+/// The ids that a block refers to.
+pub(crate) fn references(block: &Block<'_>) -> impl Iterator<Item = Id> + use<> {
+    let parent = match block.parent {
+        Some(Parent::Item(id)) => Some(id),
+        Some(Parent::Root(_)) | None => None,
+    };
+    [block.origin, block.right_origin, parent].into_iter().flatten()
+}
+
 fn end_of(reader: &Reader<'_>, from: u32, length: u64) -> Result<u32, Refusal> {
     match u64::from(from).checked_add(length) {
         Some(to) if to < CLOCK_COUNT_MAX => Ok(to as u32),
         Some(_) | None => Err(reader.refuse(Rule::Clock)),
-    }
-}
-
-/// Walks one block and returns its length in clocks.
-fn block(
-    reader: &mut Reader<'_>,
-    client: ClientId,
-    own: u32,
-    needs: &mut Needs,
-) -> Result<u64, Refusal> {
-    const HAS_ORIGIN: u8 = 0x80;
-    const HAS_RIGHT_ORIGIN: u8 = 0x40;
-    const HAS_PARENT_SUB: u8 = 0x20;
-    const CONTENT: u8 = 0x1f;
-    let info = reader.u8()?;
-    if info == 0 {
-        // A collected block: nothing but a length.
-        let length = reader.var_uint()?;
-        return if length == 0 { Err(reader.refuse(Rule::Empty)) } else { Ok(length) };
-    }
-    match info & CONTENT {
-        0 => return Err(reader.refuse(Rule::Block)),
-        10 => return Err(reader.refuse(Rule::Skip)),
-        _ => {}
-    }
-    if info & HAS_ORIGIN != 0 {
-        reference(reader, client, own, needs)?;
-    }
-    if info & HAS_RIGHT_ORIGIN != 0 {
-        reference(reader, client, own, needs)?;
-    }
-    // A block with a neighbour takes its parent from there.
-    if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-        match reader.var_uint()? {
-            1 => {
-                reader.var_string()?;
-            }
-            0 => reference(reader, client, own, needs)?,
-            _ => return Err(reader.refuse(Rule::Parent)),
-        }
-        if info & HAS_PARENT_SUB != 0 {
-            reader.var_string()?;
-        }
-    }
-    let length = content(reader, info & CONTENT)?;
-    if length == 0 { Err(reader.refuse(Rule::Empty)) } else { Ok(length) }
-}
-
-/// Reads an id that a block refers to. On the same client it lies before the block: yjs never finds anything else.
-fn reference(
-    reader: &mut Reader<'_>,
-    own_client: ClientId,
-    own: u32,
-    needs: &mut Needs,
-) -> Result<(), Refusal> {
-    let client = reader.var_uint()?;
-    let clock = clock(reader)?;
-    if client == own_client && clock >= own {
-        return Err(reader.refuse(Rule::Reference));
-    }
-    needs.add(client, clock + 1);
-    Ok(())
-}
-
-/// Walks a block's content and returns its length in clocks.
-fn content(reader: &mut Reader<'_>, kind: u8) -> Result<u64, Refusal> {
-    match kind {
-        // Deleted
-        1 => reader.var_uint(),
-        2 => Err(reader.refuse(Rule::ContentJson)),
-        // Binary
-        3 => reader.var_bytes().map(|_| 1),
-        // String: clocks count UTF-16 units.
-        4 => {
-            let text = reader.var_string()?;
-            let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
-            Ok(units as u64)
-        }
-        // Embed
-        5 => check_json(reader).map(|()| 1),
-        // Format
-        6 => {
-            reader.var_string()?;
-            check_json(reader).map(|()| 1)
-        }
-        // Type
-        7 => match reader.var_uint()? {
-            // array, map, text, XML fragment, XML text
-            0 | 1 | 2 | 4 | 6 => Ok(1),
-            // XML element and hook carry a name
-            3 | 5 => reader.var_string().map(|_| 1),
-            _ => Err(reader.refuse(Rule::Type)),
-        },
-        // Any
-        8 => {
-            let count = reader.count(1)?;
-            for _ in 0..count {
-                check_any(reader)?;
-            }
-            Ok(count)
-        }
-        // Subdocument
-        9 => {
-            reader.var_string()?;
-            check_any_object(reader).map(|()| 1)
-        }
-        _ => Err(reader.refuse(Rule::Content)),
     }
 }

@@ -86,7 +86,10 @@ pub fn addressed(address: &str, body: &[u8]) -> Bytes {
 /// The token was good.
 pub fn authenticated(address: &str, read_only: bool) -> Bytes {
     frame(address, |writer| {
-        writer.var_uint(2).var_uint(2).var_string(if read_only { "readonly" } else { "read-write" });
+        writer
+            .var_uint(2)
+            .var_uint(2)
+            .var_string(if read_only { "readonly" } else { "read-write" });
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod any;
 mod awareness;
+mod block;
 mod dialect;
 mod doc;
 pub mod encode;
@@ -14,6 +15,7 @@ pub mod hocuspocus;
 mod lib0;
 pub mod limits;
 mod message;
+mod shape;
 mod state_vector;
 mod update;
 pub mod ysweet;

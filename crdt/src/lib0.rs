@@ -18,6 +18,11 @@ impl<'a> Reader<'a> {
         Reader { bytes, offset: 0 }
     }
 
+    /// Begins at a place within; at the end where that lies beyond it.
+    pub(crate) fn starting_at(bytes: &'a [u8], offset: usize) -> Reader<'a> {
+        Reader { bytes, offset: offset.min(bytes.len()) }
+    }
+
     /// Bytes read so far.
     pub fn offset(&self) -> usize {
         self.offset
@@ -35,7 +40,10 @@ impl<'a> Reader<'a> {
 
     /// A refusal at this place.
     pub fn refuse(&self, rule: Rule) -> Refusal {
-        Refusal { rule, offset: self.offset }
+        Refusal {
+            rule,
+            offset: self.offset,
+        }
     }
 
     /// One byte.
@@ -62,7 +70,11 @@ impl<'a> Reader<'a> {
             }
             value |= bits << (7 * index);
             if byte < 0x80 {
-                return if value > INTEGER_COUNT_MAX { Err(self.refuse(Rule::Integer)) } else { Ok(value) };
+                return if value > INTEGER_COUNT_MAX {
+                    Err(self.refuse(Rule::Integer))
+                } else {
+                    Ok(value)
+                };
             }
         }
         Err(self.refuse(Rule::Integer))
@@ -86,7 +98,10 @@ impl<'a> Reader<'a> {
             let byte = self.u8()?;
             // At a shift of 55 and more only zeros keep the value within 2^53.
             let bits = u64::from(byte & 0x7f);
-            value = match bits.checked_mul(1 << shift).and_then(|bits| value.checked_add(bits)) {
+            value = match bits
+                .checked_mul(1 << shift)
+                .and_then(|bits| value.checked_add(bits))
+            {
                 Some(value) if value <= INTEGER_COUNT_MAX => value,
                 Some(_) | None => return Err(self.refuse(Rule::Integer)),
             };
@@ -155,7 +170,9 @@ impl Writer {
 
     /// Nothing written yet, with space for `bytes`.
     pub fn with_capacity(bytes: usize) -> Writer {
-        Writer { bytes: Vec::with_capacity(bytes) }
+        Writer {
+            bytes: Vec::with_capacity(bytes),
+        }
     }
 
     /// One byte.
@@ -210,9 +227,18 @@ mod tests {
         let mut writer = Writer::new();
         writer.var_uint(INTEGER_COUNT_MAX + 1);
         let bytes = writer.into_bytes();
-        assert_eq!(Reader::new(&bytes).var_uint().expect_err("too large").rule, Rule::Integer);
-        assert_eq!(Reader::new(&[0xff; 11]).var_uint().expect_err("too long").rule, Rule::Integer);
-        assert_eq!(Reader::new(&[0x80]).var_uint().expect_err("cut off").rule, Rule::Truncated);
+        assert_eq!(
+            Reader::new(&bytes).var_uint().expect_err("too large").rule,
+            Rule::Integer
+        );
+        assert_eq!(
+            Reader::new(&[0xff; 11]).var_uint().expect_err("too long").rule,
+            Rule::Integer
+        );
+        assert_eq!(
+            Reader::new(&[0x80]).var_uint().expect_err("cut off").rule,
+            Rule::Truncated
+        );
     }
 
     #[test]
@@ -224,7 +250,10 @@ mod tests {
         let largest = [0xbf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f];
         assert_eq!(Reader::new(&largest).var_int(), Ok((false, INTEGER_COUNT_MAX)));
         let more = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20];
-        assert_eq!(Reader::new(&more).var_int().expect_err("too large").rule, Rule::Integer);
+        assert_eq!(
+            Reader::new(&more).var_int().expect_err("too large").rule,
+            Rule::Integer
+        );
         assert!(Reader::new(&[0xff; 12]).var_int().is_err());
     }
 
@@ -232,6 +261,12 @@ mod tests {
     fn a_count_beyond_the_bytes_is_refused_before_anything_is_done_for_it() {
         let mut writer = Writer::new();
         writer.var_uint(1 << 28);
-        assert_eq!(Reader::new(&writer.into_bytes()).count(1).expect_err("a bomb").rule, Rule::Count);
+        assert_eq!(
+            Reader::new(&writer.into_bytes())
+                .count(1)
+                .expect_err("a bomb")
+                .rule,
+            Rule::Count
+        );
     }
 }

@@ -3,6 +3,9 @@
 /// Nesting of `Any` values and of JSON inside updates, in levels. Deeper: refused ([`crate::Rule::Depth`]). yrs
 /// recurses, and a few thousand levels end the process.
 pub const NESTING_DEPTH_MAX: usize = 64;
+/// Shared types inside each other, in levels. Deeper: refused ([`crate::Rule::Depth`]). Both engines delete a tree
+/// by calling themselves, and end or throw when it is deep.
+pub const TYPE_DEPTH_MAX: u16 = 256;
 /// End of a client's clock range, exclusive. Beyond: refused ([`crate::Rule::Clock`]). Half of what 32 bits hold, so
 /// that no sum of two clocks overflows.
 pub const CLOCK_COUNT_MAX: u64 = 1 << 31;

@@ -76,7 +76,10 @@ impl StateVector {
 
     /// Whether this has everything that the other has. Deletions are not part of a state vector.
     pub fn covers(&self, other: &StateVector) -> bool {
-        other.clocks.iter().all(|(client, clock)| self.get(*client) >= *clock)
+        other
+            .clocks
+            .iter()
+            .all(|(client, clock)| self.get(*client) >= *clock)
     }
 
     /// Whether nothing was ever there.

@@ -25,7 +25,10 @@ impl Update {
 
     /// The update that brings nothing: `00 00`.
     pub fn empty() -> Update {
-        Update { bytes: Bytes::from_static(&[0, 0]), extent: Arc::new(Extent::default()) }
+        Update {
+            bytes: Bytes::from_static(&[0, 0]),
+            extent: Arc::new(Extent::default()),
+        }
     }
 
     /// The bytes, as they came.

@@ -35,7 +35,9 @@ pub struct Parts {
 impl App {
     /// Wraps the parts.
     pub fn new(parts: Parts) -> App {
-        App { parts: Arc::new(parts) }
+        App {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The rooms.

@@ -54,7 +54,13 @@ pub struct Claims {
 
 impl Claims {
     fn anonymous() -> Claims {
-        Claims { user: None, name: None, role: Role::Owner, expires: None, rooms: vec!["*".into()] }
+        Claims {
+            user: None,
+            name: None,
+            role: Role::Owner,
+            expires: None,
+            rooms: vec!["*".into()],
+        }
     }
 
     /// The role in one document.
@@ -62,7 +68,10 @@ impl Claims {
     /// # Errors
     /// [`Denied::Room`] when no room pattern of the token covers the document.
     pub fn role_in(&self, doc: &DocId) -> Result<Role, Denied> {
-        let covered = self.rooms.iter().any(|pattern| matches_pattern(pattern, doc.name()));
+        let covered = self
+            .rooms
+            .iter()
+            .any(|pattern| matches_pattern(pattern, doc.name()));
         if covered { Ok(self.role) } else { Err(Denied::Room) }
     }
 
@@ -193,7 +202,10 @@ impl Authenticator {
     /// A token for one document, valid for `valid_for`.
     pub fn mint(&self, user: &str, doc: &DocId, role: Role, valid_for: Duration) -> String {
         let (Authenticator::Open(keys) | Authenticator::Jwt(keys)) = self;
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let payload = Payload {
             sub: user.to_owned(),
             name: None,
@@ -364,7 +376,11 @@ mod tests {
         let foreign = Authenticator::jwt(b"other", Some("roomtone"), Some("app"));
         let minute = Duration::from_secs(60);
         assert_eq!(strict.claims(None).expect_err("none"), Denied::Missing);
-        assert!(strict.claims(Some(&strict.mint("u", &doc, Role::Editor, minute))).is_ok());
+        assert!(
+            strict
+                .claims(Some(&strict.mint("u", &doc, Role::Editor, minute)))
+                .is_ok()
+        );
         for issuer in [&plain, &foreign] {
             let token = issuer.mint("u", &doc, Role::Editor, minute);
             assert_eq!(strict.claims(Some(&token)).expect_err("refused"), Denied::Invalid);

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "roomtone", version, max_term_width = 100)]
 #[command(after_help = "Start with:  roomtone serve --open\nThen open    http://127.0.0.1:4000/")]
 pub struct Cli {
+    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -21,13 +22,19 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Look at the configuration without starting anything.
     Config {
+        /// What to do with it.
         #[command(subcommand)]
         command: ConfigCommand,
     },
     /// Ask a running server on this machine whether it is healthy; exit code 0 or 1.
     Health {
         /// Address of the server.
-        #[arg(long, env = "ROOMTONE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:4000")]
+        #[arg(
+            long,
+            env = "ROOMTONE_LISTEN",
+            value_name = "HOST:PORT",
+            default_value = "127.0.0.1:4000"
+        )]
         listen: SocketAddr,
     },
 }
@@ -58,7 +65,12 @@ pub struct ServeArgs {
     #[arg(long, env = "ROOMTONE_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
     /// Shared secret of HS256 tokens. Prefer the environment: flags are visible to other processes.
-    #[arg(long, env = "ROOMTONE_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "ROOMTONE_JWT_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
     pub jwt_secret: Option<String>,
     /// Value that every token must carry as `aud`.
     #[arg(long, env = "ROOMTONE_JWT_AUDIENCE", value_name = "TEXT")]
@@ -67,7 +79,12 @@ pub struct ServeArgs {
     #[arg(long, env = "ROOMTONE_JWT_ISSUER", value_name = "TEXT")]
     pub jwt_issuer: Option<String>,
     /// Web origin whose pages may connect, such as https://app.example.com; repeat or separate by commas.
-    #[arg(long, env = "ROOMTONE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ROOMTONE_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
     pub allow_origin: Vec<String>,
     /// No authentication: everybody may do everything. For development, on a loopback address.
     #[arg(long, env = "ROOMTONE_OPEN")]
@@ -76,7 +93,12 @@ pub struct ServeArgs {
     #[arg(long, env = "ROOMTONE_OPEN_TO_NETWORK")]
     pub open_to_network: bool,
     /// Move a bound, such as room_idle_ms=5000; repeat or separate by commas. `config check` lists them.
-    #[arg(long = "limit", env = "ROOMTONE_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
+    #[arg(
+        long = "limit",
+        env = "ROOMTONE_LIMITS",
+        value_name = "NAME=VALUE",
+        value_delimiter = ','
+    )]
     pub limits: Vec<String>,
     /// What to log, such as info or roomtone=debug. [default: info]
     #[arg(long, env = "ROOMTONE_LOG", value_name = "FILTER")]

@@ -21,11 +21,17 @@ impl Compactor {
     pub fn start(store: Arc<dyn Store>) -> Compactor {
         let (due, mut inbox) = mpsc::channel::<DocId>(COMPACTION_QUEUE_COUNT_MAX);
         let waiting = Arc::new(Mutex::new(HashSet::new()));
-        let compactor = Compactor { due, waiting: waiting.clone() };
+        let compactor = Compactor {
+            due,
+            waiting: waiting.clone(),
+        };
         tokio::spawn(async move {
             while let Some(doc) = inbox.recv().await {
                 // Out of the set first: what is written from now on may make it due again.
-                waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&doc);
+                waiting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&doc);
                 match roomtone_persistence::compact(store.as_ref(), &doc).await {
                     Ok(report) => {
                         metrics::compacted();

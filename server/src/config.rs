@@ -37,7 +37,14 @@ pub enum Access {
     /// Not at all.
     Open,
     /// HS256 with a shared secret.
-    Jwt { secret: SecretString, audience: Option<String>, issuer: Option<String> },
+    Jwt {
+        /// The secret.
+        secret: SecretString,
+        /// What every token must carry as `aud`, if anything.
+        audience: Option<String>,
+        /// What every token must carry as `iss`, if anything.
+        issuer: Option<String>,
+    },
 }
 
 /// A configuration that cannot be used. The text names the key and says what would do.
@@ -49,7 +56,10 @@ pub struct ConfigError {
 }
 
 fn wrong(key: &str, problem: impl Into<String>) -> ConfigError {
-    ConfigError { key: key.to_owned(), problem: problem.into() }
+    ConfigError {
+        key: key.to_owned(),
+        problem: problem.into(),
+    }
 }
 
 /// The file: the same keys as the flags.
@@ -82,12 +92,20 @@ impl Config {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
-        let listen_text = args.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:4000".into());
+        let listen_text = args
+            .listen
+            .or(file.listen)
+            .unwrap_or_else(|| "127.0.0.1:4000".into());
         let listen = listen_text
             .to_socket_addrs()
             .ok()
             .and_then(|mut found| found.next())
-            .ok_or_else(|| wrong("listen", format!("`{listen_text}` is not HOST:PORT, such as 127.0.0.1:4000")))?;
+            .ok_or_else(|| {
+                wrong(
+                    "listen",
+                    format!("`{listen_text}` is not HOST:PORT, such as 127.0.0.1:4000"),
+                )
+            })?;
         if args.redis.or(file.redis).is_some() {
             return Err(wrong("redis", "this release runs on one node; leave it out"));
         }
@@ -103,7 +121,11 @@ impl Config {
             listen,
             &mut warnings,
         )?;
-        let named = if args.allow_origin.is_empty() { file.allow_origin } else { args.allow_origin };
+        let named = if args.allow_origin.is_empty() {
+            file.allow_origin
+        } else {
+            args.allow_origin
+        };
         let is_open = matches!(access, Access::Open);
         let origins = OriginPolicy::new(&named, is_open, listen.ip().is_loopback())
             .map_err(|problem| wrong("allow_origin", problem))?;
@@ -146,8 +168,13 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
         .map_err(|error| wrong("config", format!("{} cannot be read: {error}", path.display())))?;
     // The parser's message quotes the offending line, which may hold a secret: only its place is shown.
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        wrong("config", format!("{} line {line}: {}", path.display(), error.message()))
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        wrong(
+            "config",
+            format!("{} line {line}: {}", path.display(), error.message()),
+        )
     })
 }
 
@@ -158,10 +185,14 @@ fn store_path(store: Option<&str>, data: &Path) -> Result<PathBuf, ConfigError> 
             Some(("sqlite", path)) if !path.trim_start_matches("//").is_empty() => {
                 Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
             }
-            Some(("postgres" | "postgresql", _)) => {
-                Err(wrong("store", "PostgreSQL is not in this release; use sqlite:PATH"))
-            }
-            Some(_) | None => Err(wrong("store", "expected sqlite:PATH, such as sqlite:./data/roomtone.db")),
+            Some(("postgres" | "postgresql", _)) => Err(wrong(
+                "store",
+                "PostgreSQL is not in this release; use sqlite:PATH",
+            )),
+            Some(_) | None => Err(wrong(
+                "store",
+                "expected sqlite:PATH, such as sqlite:./data/roomtone.db",
+            )),
         },
     }
 }
@@ -176,31 +207,46 @@ fn access(
     warnings: &mut Vec<&'static str>,
 ) -> Result<Access, ConfigError> {
     match (secret, open) {
-        (Some(_), true) => Err(wrong("open", "there is a jwt_secret as well; choose one of the two")),
+        (Some(_), true) => Err(wrong(
+            "open",
+            "there is a jwt_secret as well; choose one of the two",
+        )),
         (Some(secret), false) => {
             let secret = SecretString::from(secret);
             match secret.expose_secret().len() {
                 0 => return Err(wrong("jwt_secret", "it is empty")),
-                1..32 => warnings.push("jwt_secret is shorter than 32 bytes: a token can be forged by guessing it"),
+                1..32 => {
+                    warnings.push("jwt_secret is shorter than 32 bytes: a token can be forged by guessing it")
+                }
                 _ => {}
             }
-            Ok(Access::Jwt { secret, audience, issuer })
+            Ok(Access::Jwt {
+                secret,
+                audience,
+                issuer,
+            })
         }
         (None, open) => {
             if !listen.ip().is_loopback() {
                 if !open {
                     return Err(wrong(
                         "jwt_secret",
-                        format!("needed to listen on {listen}, which others can reach; or --open --open-to-network"),
+                        format!(
+                            "needed to listen on {listen}, which others can reach; or --open --open-to-network"
+                        ),
                     ));
                 }
                 if !open_to_network {
                     return Err(wrong(
                         "open",
-                        format!("others can reach {listen}: everybody could read and change everything; add --open-to-network if that is meant"),
+                        format!(
+                            "others can reach {listen}: everybody could read and change everything; add --open-to-network if that is meant"
+                        ),
                     ));
                 }
-                warnings.push("OPEN TO THE NETWORK: everybody who reaches this address may read and change everything");
+                warnings.push(
+                    "OPEN TO THE NETWORK: everybody who reaches this address may read and change everything",
+                );
             } else {
                 warnings.push("no authentication: everybody on this machine may read and change everything (--jwt-secret changes that)");
             }
@@ -213,18 +259,23 @@ fn access(
 fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, ConfigError> {
     let mut table = table.unwrap_or_default();
     for pair in pairs.iter().filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| wrong("limits", format!("`{pair}` is not NAME=VALUE, such as room_idle_ms=5000")))?;
-        let number: i64 = value
-            .trim()
-            .replace('_', "")
-            .parse()
-            .map_err(|_| wrong(&format!("limits.{}", name.trim()), format!("`{value}` is not a whole number")))?;
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            wrong(
+                "limits",
+                format!("`{pair}` is not NAME=VALUE, such as room_idle_ms=5000"),
+            )
+        })?;
+        let number: i64 = value.trim().replace('_', "").parse().map_err(|_| {
+            wrong(
+                &format!("limits.{}", name.trim()),
+                format!("`{value}` is not a whole number"),
+            )
+        })?;
         table.insert(name.trim().to_owned(), toml::Value::Integer(number));
     }
-    let limits: Limits =
-        table.try_into().map_err(|error: toml::de::Error| wrong("limits", error.message().to_owned()))?;
+    let limits: Limits = table
+        .try_into()
+        .map_err(|error: toml::de::Error| wrong("limits", error.message().to_owned()))?;
     for (name, value, least) in [
         ("frame_bytes_max", limits.frame_bytes_max, 1024),
         ("document_bytes_max", limits.document_bytes_max, 1024),
@@ -234,7 +285,10 @@ fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, Config
         ("rooms_count_max", limits.rooms_count_max, 1),
     ] {
         if value < least {
-            return Err(wrong(&format!("limits.{name}"), format!("{value} is too small; at least {least}")));
+            return Err(wrong(
+                &format!("limits.{name}"),
+                format!("{value} is too small; at least {least}"),
+            ));
         }
     }
     Ok(limits)
@@ -262,21 +316,49 @@ mod tests {
 
     #[test]
     fn errors_name_the_key() {
-        let listen = |listen: &str| ServeArgs { listen: Some(listen.into()), ..args() };
+        let listen = |listen: &str| ServeArgs {
+            listen: Some(listen.into()),
+            ..args()
+        };
         assert!(problem(listen("nonsense")).starts_with("listen:"));
         assert!(problem(listen("0.0.0.0:1")).starts_with("jwt_secret:"));
-        assert!(problem(ServeArgs { open: true, ..listen("0.0.0.0:1") }).contains("--open-to-network"));
-        let store = |store: &str| ServeArgs { store: Some(store.into()), ..args() };
+        assert!(
+            problem(ServeArgs {
+                open: true,
+                ..listen("0.0.0.0:1")
+            })
+            .contains("--open-to-network")
+        );
+        let store = |store: &str| ServeArgs {
+            store: Some(store.into()),
+            ..args()
+        };
         assert!(problem(store("postgres://x")).starts_with("store:"));
         assert!(problem(store("sqlite:")).starts_with("store:"));
-        assert!(problem(ServeArgs { redis: Some("redis://x".into()), ..args() }).starts_with("redis:"));
-        let both = ServeArgs { open: true, jwt_secret: Some("s".into()), ..args() };
+        assert!(
+            problem(ServeArgs {
+                redis: Some("redis://x".into()),
+                ..args()
+            })
+            .starts_with("redis:")
+        );
+        let both = ServeArgs {
+            open: true,
+            jwt_secret: Some("s".into()),
+            ..args()
+        };
         assert!(problem(both).starts_with("open:"));
-        let limit = |limit: &str| ServeArgs { limits: vec![limit.into()], ..args() };
+        let limit = |limit: &str| ServeArgs {
+            limits: vec![limit.into()],
+            ..args()
+        };
         assert!(problem(limit("room_idle_ms=x")).starts_with("limits.room_idle_ms:"));
         assert!(problem(limit("no_such=1")).contains("no_such"));
         assert!(problem(limit("frame_bytes_max=1")).starts_with("limits.frame_bytes_max:"));
-        let origin = ServeArgs { allow_origin: vec!["example.com".into()], ..args() };
+        let origin = ServeArgs {
+            allow_origin: vec!["example.com".into()],
+            ..args()
+        };
         assert!(problem(origin).starts_with("allow_origin:"));
     }
 
@@ -284,14 +366,27 @@ mod tests {
     fn a_file_fills_what_flags_leave_open_and_its_errors_name_the_line_not_the_secret() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("roomtone.toml");
-        std::fs::write(&path, "listen = \"127.0.0.1:1\"\njwt_secret = \"CANARY\"\n[limits]\nroom_idle_ms = 7\n")
-            .expect("written");
-        let file = ServeArgs { config: Some(path.clone()), ..args() };
-        let config = Config::read(ServeArgs { listen: Some("127.0.0.1:2".into()), ..file.clone() }).expect("good");
+        std::fs::write(
+            &path,
+            "listen = \"127.0.0.1:1\"\njwt_secret = \"CANARY\"\n[limits]\nroom_idle_ms = 7\n",
+        )
+        .expect("written");
+        let file = ServeArgs {
+            config: Some(path.clone()),
+            ..args()
+        };
+        let config = Config::read(ServeArgs {
+            listen: Some("127.0.0.1:2".into()),
+            ..file.clone()
+        })
+        .expect("good");
         assert_eq!((config.listen.port(), config.limits.room_idle_ms), (2, 7));
         assert!(!config.describe().contains("CANARY"));
         std::fs::write(&path, "\nlisten = \"127.0.0.1:1\"\njwt_sekret = \"CANARY\"\n").expect("written");
         let text = problem(file);
-        assert!(text.contains("line 3") && text.contains("jwt_sekret") && !text.contains("CANARY"), "{text}");
+        assert!(
+            text.contains("line 3") && text.contains("jwt_sekret") && !text.contains("CANARY"),
+            "{text}"
+        );
     }
 }

@@ -140,8 +140,11 @@ impl Hub {
     /// shard lock that this takes, so "nobody but the map" cannot become "somebody" in between. `is_empty` tells
     /// whether the room's queues are empty, asked under that lock.
     pub(crate) fn retire(&self, doc: &DocId, is_empty: impl FnOnce() -> bool) -> bool {
-        let removed =
-            self.shared.rooms.remove_if(doc, |_, handle| Arc::strong_count(handle) == 1 && is_empty()).is_some();
+        let removed = self
+            .shared
+            .rooms
+            .remove_if(doc, |_, handle| Arc::strong_count(handle) == 1 && is_empty())
+            .is_some();
         if removed {
             self.note_removal();
         }
@@ -150,7 +153,12 @@ impl Hub {
 
     /// Takes a room out that can serve nobody any more. The next join starts a new one.
     pub(crate) fn remove(&self, doc: &DocId, room: &RoomHandleId) {
-        if self.shared.rooms.remove_if(doc, |_, handle| handle.id() == *room).is_some() {
+        if self
+            .shared
+            .rooms
+            .remove_if(doc, |_, handle| handle.id() == *room)
+            .is_some()
+        {
             self.note_removal();
         }
     }

@@ -4,22 +4,22 @@
 //! `room`s that are awake, `saver` commits what they accept, `outbox` is the way back. Follow one edit through
 //! them in `docs/ARCHITECTURE.md`.
 
-pub mod server;
-pub mod config;
-pub mod cli;
 pub mod app;
-pub mod http;
-pub mod listener;
-pub mod socket;
 pub mod auth;
-pub mod origin;
-pub mod hub;
-pub mod room;
-pub mod outbox;
-pub mod saver;
-pub mod compactor;
+pub mod cli;
 pub mod close;
+pub mod compactor;
+pub mod config;
+pub mod http;
+pub mod hub;
 pub mod limits;
-pub mod metrics;
+pub mod listener;
 pub mod logs;
+pub mod metrics;
+pub mod origin;
+pub mod outbox;
+pub mod room;
+pub mod saver;
+pub mod server;
 pub mod signals;
+pub mod socket;

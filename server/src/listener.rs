@@ -36,7 +36,11 @@ struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Counters { read: AtomicU64::new(0), read_max: AtomicU64::new(u64::MAX), written: AtomicU64::new(0) }
+        Counters {
+            read: AtomicU64::new(0),
+            read_max: AtomicU64::new(u64::MAX),
+            written: AtomicU64::new(0),
+        }
     }
 }
 
@@ -49,7 +53,10 @@ impl Meter {
     /// Breaks the connection when it sends more than `bytes` from now on. Below the WebSocket layer, which
     /// would gather a whole message first.
     pub fn allow_only(&self, bytes: u64) {
-        self.0.read_max.store(self.0.read.load(Ordering::Relaxed).saturating_add(bytes), Ordering::Relaxed);
+        self.0.read_max.store(
+            self.0.read.load(Ordering::Relaxed).saturating_add(bytes),
+            Ordering::Relaxed,
+        );
     }
 
     /// Lifts [`Meter::allow_only`].
@@ -105,7 +112,11 @@ pub async fn serve(
         let router = router.clone();
         tokio::spawn(async move {
             let meter = Meter::default();
-            let io = TokioIo::new(Metered { stream, meter: meter.clone(), _slot: slot });
+            let io = TokioIo::new(Metered {
+                stream,
+                meter: meter.clone(),
+                _slot: slot,
+            });
             let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(meter.clone());
                 let router = router.clone();

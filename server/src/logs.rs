@@ -1,5 +1,7 @@
 //! Structured logs on standard error. Causes of errors stand here; tokens and secrets never do.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -10,9 +12,16 @@ use crate::cli::LogFormat;
 /// # Errors
 /// The filter cannot be parsed.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
-    // The SQL layer would log statements; whoever wants them asks for them by name.
-    let filter = EnvFilter::builder().parse(format!("sqlx=warn,{filter}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Below these levels the layers beneath us log payloads and request lines, and tokens travel in both: no filter
+    // gets through to that.
+    const QUIET: &str =
+        "tungstenite=info,tokio_tungstenite=info,hyper=info,hyper_util=info,axum=info,sqlx=warn";
+    let filter = EnvFilter::builder().parse(format!("{filter},{QUIET}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for people: a file or a collector gets plain text.
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -1,6 +1,5 @@
 //! The binary `roomtone`: reads what was typed and runs it.
 
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -23,7 +22,9 @@ fn main() -> ExitCode {
             Ok(config) => serve(config),
             Err(error) => fail(&format!("configuration: {error}")),
         },
-        Command::Config { command: ConfigCommand::Check(args) } => match Config::read(*args) {
+        Command::Config {
+            command: ConfigCommand::Check(args),
+        } => match Config::read(*args) {
             Ok(config) => {
                 say(&config.describe());
                 for warning in &config.warnings {

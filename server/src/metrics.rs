@@ -23,25 +23,49 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()?;
     describe_gauge!("roomtone_connections", "Open sockets, by dialect");
     describe_gauge!("roomtone_rooms", "Rooms awake");
-    describe_gauge!("roomtone_backlog_bytes", "Accepted updates that wait for the store");
+    describe_gauge!(
+        "roomtone_backlog_bytes",
+        "Accepted updates that wait for the store"
+    );
     describe_counter!("roomtone_updates_in_total", "Updates received, by outcome");
     describe_counter!("roomtone_frames_out_total", "Frames put into outboxes, by kind");
     describe_counter!("roomtone_bytes_in_total", "Bytes of frames received");
     describe_counter!("roomtone_bytes_out_total", "Bytes of frames written");
     describe_counter!("roomtone_refused_frames_total", "Frames refused, by reason");
-    describe_counter!("roomtone_refused_connections_total", "Connections refused, by reason");
+    describe_counter!(
+        "roomtone_refused_connections_total",
+        "Connections refused, by reason"
+    );
     describe_counter!("roomtone_closes_total", "Sockets closed by the server, by reason");
-    describe_counter!("roomtone_resyncs_total", "Slow members brought up to date by one diff");
-    describe_counter!("roomtone_quarantined_updates_total", "Updates put aside because they broke the engine");
+    describe_counter!(
+        "roomtone_resyncs_total",
+        "Slow members brought up to date by one diff"
+    );
+    describe_counter!(
+        "roomtone_quarantined_updates_total",
+        "Updates put aside because they broke the engine"
+    );
     describe_counter!("roomtone_damage_total", "Stored rows or snapshots found damaged");
-    describe_counter!("roomtone_awareness_total", "Awareness entries, by what became of them");
+    describe_counter!(
+        "roomtone_awareness_total",
+        "Awareness entries, by what became of them"
+    );
     describe_counter!("roomtone_compactions_total", "Documents compacted");
     describe_counter!("roomtone_commit_failures_total", "Commits that the store refused");
-    describe_counter!("roomtone_stalls_total", "Times a room stopped waiting for the store to relay");
-    describe_histogram!("roomtone_turn_updates", "Updates that one turn merged (the coalescing ratio)");
+    describe_counter!(
+        "roomtone_stalls_total",
+        "Times a room stopped waiting for the store to relay"
+    );
+    describe_histogram!(
+        "roomtone_turn_updates",
+        "Updates that one turn merged (the coalescing ratio)"
+    );
     describe_histogram!("roomtone_commit_seconds", "Duration of a commit");
     describe_histogram!("roomtone_commit_documents", "Documents in one commit");
-    describe_histogram!("roomtone_durable_seconds", "From accepting an update to its commit");
+    describe_histogram!(
+        "roomtone_durable_seconds",
+        "From accepting an update to its commit"
+    );
     describe_histogram!("roomtone_load_seconds", "Cold start of a room");
     Ok(handle)
 }

@@ -28,23 +28,37 @@ impl OriginPolicy {
     /// Says what is wrong with an origin.
     pub fn new(named: &[String], open: bool, loopback: bool) -> Result<OriginPolicy, String> {
         let mut exact = Vec::with_capacity(named.len());
-        for origin in named.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty()) {
+        for origin in named
+            .iter()
+            .map(|origin| origin.trim())
+            .filter(|origin| !origin.is_empty())
+        {
             let host = origin.split_once("://").map(|(_, host)| host).unwrap_or_default();
             if host.is_empty() || host.contains(['/', '*', '?', '#', ' ']) {
-                return Err(format!("`{origin}` is not an origin, such as https://app.example.com"));
+                return Err(format!(
+                    "`{origin}` is not an origin, such as https://app.example.com"
+                ));
             }
             exact.push(origin.to_ascii_lowercase());
         }
-        let same = if open && loopback { SameOrigin::Loopback } else { SameOrigin::Host };
+        let same = if open && loopback {
+            SameOrigin::Loopback
+        } else {
+            SameOrigin::Host
+        };
         Ok(OriginPolicy { named: exact, same })
     }
 
     /// Whether a request with these headers may connect.
     pub fn allows(&self, headers: &HeaderMap) -> bool {
-        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
         let Ok(origin) = origin.to_str() else { return false };
         let origin = origin.to_ascii_lowercase();
-        let Some((scheme, host)) = origin.split_once("://") else { return false };
+        let Some((scheme, host)) = origin.split_once("://") else {
+            return false;
+        };
         if self.named.contains(&origin) {
             return true;
         }
@@ -109,20 +123,37 @@ mod tests {
             (Some("file://localhost"), false),
             (Some(""), false),
         ] {
-            assert_eq!(allows(&policy, origin, "rebound.test:4000"), allowed, "{origin:?}");
+            assert_eq!(
+                allows(&policy, origin, "rebound.test:4000"),
+                allowed,
+                "{origin:?}"
+            );
         }
     }
 
     #[test]
     fn behind_tokens_the_own_host_is_trusted() {
         let policy = OriginPolicy::new(&[], false, false).expect("a policy");
-        assert!(allows(&policy, Some("https://docs.example.com"), "docs.example.com"));
-        assert!(!allows(&policy, Some("https://evil.example.com"), "docs.example.com"));
+        assert!(allows(
+            &policy,
+            Some("https://docs.example.com"),
+            "docs.example.com"
+        ));
+        assert!(!allows(
+            &policy,
+            Some("https://evil.example.com"),
+            "docs.example.com"
+        ));
     }
 
     #[test]
     fn wildcards_and_paths_are_no_origins() {
-        for bad in ["*", "https://*.example.com", "example.com", "https://example.com/"] {
+        for bad in [
+            "*",
+            "https://*.example.com",
+            "example.com",
+            "https://example.com/",
+        ] {
             assert!(OriginPolicy::new(&[bad.into()], true, true).is_err(), "{bad}");
         }
     }

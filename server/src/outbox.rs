@@ -73,7 +73,11 @@ impl Outbox {
     /// An outbox that holds at most `bytes_max` bytes, or one frame of any size.
     pub fn new(bytes_max: usize) -> Outbox {
         Outbox {
-            shared: Arc::new(Shared { bytes_max, ready: Notify::new(), state: Mutex::new(State::default()) }),
+            shared: Arc::new(Shared {
+                bytes_max,
+                ready: Notify::new(),
+                state: Mutex::new(State::default()),
+            }),
         }
     }
 
@@ -165,7 +169,10 @@ impl Outbox {
     /// Frees the queue: the socket is gone, and later frames are dropped.
     pub fn shut(&self) {
         let mut state = self.lock();
-        *state = State { closed: true, ..State::default() };
+        *state = State {
+            closed: true,
+            ..State::default()
+        };
     }
 
     fn push(&self, mut state: MutexGuard<'_, State>, frame: Bytes) {

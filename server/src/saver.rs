@@ -40,10 +40,17 @@ impl Log {
     pub fn submit(&mut self, records: Vec<Record>) -> u64 {
         self.accepted += 1;
         let bytes = records.iter().map(|record| record.update.len()).sum();
-        self.saver.shared.backlog_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.saver
+            .shared
+            .backlog_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
         self.saver.shared.accepted_batches.fetch_add(1, Ordering::Relaxed);
         let submission = Submission {
-            batch: Batch { doc: self.doc.clone(), epoch: self.epoch, records },
+            batch: Batch {
+                doc: self.doc.clone(),
+                epoch: self.epoch,
+                records,
+            },
             bytes,
             number: self.accepted,
             at: Instant::now(),
@@ -117,14 +124,27 @@ impl Saver {
             health: Mutex::new(Health::default()),
             idle: watch::Sender::new(0),
         });
-        tokio::spawn(Committer { store, inbox, shared: shared.clone() }.run());
+        tokio::spawn(
+            Committer {
+                store,
+                inbox,
+                shared: shared.clone(),
+            }
+            .run(),
+        );
         Saver { submissions, shared }
     }
 
     /// The log of one room.
     pub fn log(&self, doc: DocId, epoch: Epoch) -> Log {
         let progress = Arc::new(watch::Sender::new(Progress::default()));
-        Log { saver: self.clone(), doc, epoch, accepted: 0, progress }
+        Log {
+            saver: self.clone(),
+            doc,
+            epoch,
+            accepted: 0,
+            progress,
+        }
     }
 
     /// Whether a batch of this size may be accepted now. An empty backlog takes any size.
@@ -175,11 +195,8 @@ impl Committer {
         loop {
             let first = match next.take() {
                 Some(submission) => submission,
-                None => match tokio::time::timeout(
-                    Duration::from_millis(STORE_PROBE_MS),
-                    self.inbox.recv(),
-                )
-                .await
+                None => match tokio::time::timeout(Duration::from_millis(STORE_PROBE_MS), self.inbox.recv())
+                    .await
                 {
                     Ok(Some(submission)) => submission,
                     Ok(None) => return,
@@ -228,7 +245,9 @@ impl Committer {
         };
         let taken = group.len() as u64;
         for (submission, place) in group.drain(..).zip(places) {
-            self.shared.backlog_bytes.fetch_sub(submission.bytes, Ordering::Relaxed);
+            self.shared
+                .backlog_bytes
+                .fetch_sub(submission.bytes, Ordering::Relaxed);
             metrics::durable(submission.at.elapsed());
             let stale = match appended.get(place) {
                 Some(Appended::Stored) => false,
@@ -288,7 +307,11 @@ fn merge(group: &[Submission]) -> (Vec<Batch>, Vec<usize>) {
     for submission in group {
         let batch = &submission.batch;
         let place = *known.entry((&batch.doc, batch.epoch)).or_insert_with(|| {
-            batches.push(Batch { doc: batch.doc.clone(), epoch: batch.epoch, records: Vec::new() });
+            batches.push(Batch {
+                doc: batch.doc.clone(),
+                epoch: batch.epoch,
+                records: Vec::new(),
+            });
             batches.len() - 1
         });
         batches[place].records.extend(batch.records.iter().cloned());

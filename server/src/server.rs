@@ -34,10 +34,11 @@ impl Server {
     /// In words for the operator: the store cannot be opened, or the address is taken.
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         let metrics = metrics::install().context("metrics")?;
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&config.store_path).await.with_context(|| {
-                format!("the store {} cannot be opened", config.store_path.display())
-            })?);
+        let store: Arc<dyn Store> = Arc::new(
+            SqliteStore::open(&config.store_path)
+                .await
+                .with_context(|| format!("the store {} cannot be opened", config.store_path.display()))?,
+        );
         let limits = Arc::new(config.limits.clone());
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
         let hub = Hub::new(Context {
@@ -49,17 +50,36 @@ impl Server {
         let auth = match &config.access {
             // Its own tokens bind until the next start; nobody else's do.
             Access::Open => Authenticator::open(uuid::Uuid::new_v4().as_bytes()),
-            Access::Jwt { secret, audience, issuer } => {
+            Access::Jwt {
+                secret,
+                audience,
+                issuer,
+            } => {
                 let secret = secret.expose_secret().as_bytes();
                 Authenticator::jwt(secret, audience.as_deref(), issuer.as_deref())
             }
         };
         let connections_max = limits.connections_count_max;
-        let app = App::new(Parts { hub, saver, auth, origins: config.origins.clone(), limits, metrics });
+        let app = App::new(Parts {
+            hub,
+            saver,
+            auth,
+            origins: config.origins.clone(),
+            limits,
+            metrics,
+        });
         let socket = listener::bind(config.listen).with_context(|| {
-            format!("cannot listen on {}; is another server running there? --listen takes another", config.listen)
+            format!(
+                "cannot listen on {}; is another server running there? --listen takes another",
+                config.listen
+            )
         })?;
-        Ok(Server { app, store, socket, connections_max })
+        Ok(Server {
+            app,
+            store,
+            socket,
+            connections_max,
+        })
     }
 
     /// The address in use, with the port that was picked.
@@ -72,21 +92,33 @@ impl Server {
 
     /// Serves until `stop` turns true; then lets rooms save, tells every client to come back, and returns.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Server { app, store, socket, connections_max } = self;
+        let Server {
+            app,
+            store,
+            socket,
+            connections_max,
+        } = self;
         let hub = app.hub().clone();
         let saver = app.saver().clone();
         let router = http::router(app);
         let slots = listener::serve(socket, router, connections_max, stop).await;
         let ends = Instant::now() + Duration::from_millis(STOP_MS_MAX);
-        tracing::info!(rooms = hub.rooms_count(), "stopping: saving and telling clients to come back");
+        tracing::info!(
+            rooms = hub.rooms_count(),
+            "stopping: saving and telling clients to come back"
+        );
         let all_saved = hub.stop(ends.saturating_duration_since(Instant::now())).await
             && timeout_at(ends, saver.flush()).await.is_ok();
         if !all_saved {
-            tracing::error!("not everything reached the store in time; what is missing was never acknowledged");
+            tracing::error!(
+                "not everything reached the store in time; what is missing was never acknowledged"
+            );
         }
         // Clients read their close code while these drain.
         let all_slots = u32::try_from(connections_max).unwrap_or(u32::MAX);
-        let patience = ends.saturating_duration_since(Instant::now()).min(Duration::from_secs(2));
+        let patience = ends
+            .saturating_duration_since(Instant::now())
+            .min(Duration::from_secs(2));
         let _ = timeout(patience, slots.acquire_many(all_slots)).await;
         let _ = timeout_at(ends + Duration::from_millis(500), store.close()).await;
         tracing::info!("stopped");

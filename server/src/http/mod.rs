@@ -39,6 +39,8 @@ pub fn router(app: App) -> Router {
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
         .route("/hocuspocus/", any(sockets::hocuspocus))
+        .route("/yjs", any(sockets::yjs))
+        .route("/yjs/", any(sockets::yjs))
         .route("/yjs/{*room}", any(sockets::yjs))
         .route("/d/{id}/ws/{again}", any(sockets::ysweet))
         .route("/doc/ws/{id}", any(sockets::ysweet_old))

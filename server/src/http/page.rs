@@ -26,16 +26,26 @@ pub(super) fn file(method: &Method, uri: &Uri) -> Response {
         path => path,
     };
     let Some(file) = Playground::get(path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "no such address; docs/PROTOCOL.md lists them")
-            .into_response();
+        return Problem::new(
+            StatusCode::NOT_FOUND,
+            "no such address; docs/PROTOCOL.md lists them",
+        )
+        .into_response();
     };
     // Vite names what never changes by its content and puts it into this folder.
-    let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let mut response = file.data.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+    );
     response
 }
 

@@ -68,7 +68,9 @@ pub(super) async fn create(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let request: NewDoc = read_json(&body)?;
-    let id = request.doc_id.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+    let id = request
+        .doc_id
+        .unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     let doc = doc_id(&id)?;
     authorize(&app, &uri, &headers, &doc, Role::Owner)?;
     Ok(Json(serde_json::json!({ "docId": id })).into_response())
@@ -85,7 +87,10 @@ pub(super) async fn auth(
     let doc = doc_id(&id)?;
     let claims = authorize(&app, &uri, &headers, &doc, Role::Owner)?;
     let request: AuthRequest = read_json(&body)?;
-    let seconds = request.valid_for_seconds.unwrap_or(TOKEN_SECONDS).min(TOKEN_SECONDS_MAX);
+    let seconds = request
+        .valid_for_seconds
+        .unwrap_or(TOKEN_SECONDS)
+        .min(TOKEN_SECONDS_MAX);
     let role = match request.authorization {
         Authorization::Full => Role::Editor,
         Authorization::ReadOnly => Role::Viewer,
@@ -94,11 +99,25 @@ pub(super) async fn auth(
     // Without a name and without authentication there is nothing to bind, but a read-only link must bind.
     let needs_token = !app.auth().is_open() || user.is_some() || !role.writes();
     let token = needs_token.then(|| {
-        app.auth().mint(user.as_deref().unwrap_or("anonymous"), &doc, role, Duration::from_secs(seconds))
+        app.auth().mint(
+            user.as_deref().unwrap_or("anonymous"),
+            &doc,
+            role,
+            Duration::from_secs(seconds),
+        )
     });
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
-    let (ws, http) = if forwarded == Some("https") { ("wss", "https") } else { ("ws", "http") };
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
+    let forwarded = headers
+        .get("x-forwarded-proto")
+        .and_then(|proto| proto.to_str().ok());
+    let (ws, http) = if forwarded == Some("https") {
+        ("wss", "https")
+    } else {
+        ("ws", "http")
+    };
     let answer = ClientToken {
         url: format!("{ws}://{host}/d/{id}/ws"),
         base_url: format!("{http}://{host}/d/{id}"),
@@ -120,7 +139,11 @@ pub(super) async fn as_update(
     authorize(&app, &uri, &headers, &doc, Role::Viewer)?;
     let (reply, answer) = oneshot::channel();
     let update = ask(&app, &doc, Ask::Snapshot(reply), answer).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], update.bytes().clone()).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/octet-stream")],
+        update.bytes().clone(),
+    )
+        .into_response())
 }
 
 /// `POST /d/{id}/update`: merges an update; answers when it is on the disk.
@@ -133,12 +156,26 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let doc = doc_id(&id)?;
     let claims = authorize(&app, &uri, &headers, &doc, Role::Viewer)?;
-    let role = claims.role_in(&doc).map_err(|denied| Problem::new(StatusCode::FORBIDDEN, denied.reason()))?;
-    let update = Update::check(body)
-        .map_err(|refusal| Problem::new(StatusCode::BAD_REQUEST, format!("not a Yjs v1 update: {refusal}")))?;
+    let role = claims
+        .role_in(&doc)
+        .map_err(|denied| Problem::new(StatusCode::FORBIDDEN, denied.reason()))?;
+    let update = Update::check(body).map_err(|refusal| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("not a Yjs v1 update: {refusal}"))
+    })?;
     let (done, answer) = oneshot::channel();
     let user = claims.user.as_deref().map(Arc::from);
-    ask(&app, &doc, Ask::Apply { update, user, role, done }, answer).await?;
+    ask(
+        &app,
+        &doc,
+        Ask::Apply {
+            update,
+            user,
+            role,
+            done,
+        },
+        answer,
+    )
+    .await?;
     Ok(StatusCode::OK.into_response())
 }
 
@@ -171,8 +208,12 @@ fn read_json<T: Default + serde::de::DeserializeOwned>(body: &Bytes) -> Result<T
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not as expected: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("the body is not as expected: {error}"),
+        )
+    })
 }
 
 fn doc_id(id: &str) -> Result<DocId, Problem> {
@@ -180,17 +221,20 @@ fn doc_id(id: &str) -> Result<DocId, Problem> {
 }
 
 /// The caller's claims, if they reach `least` in this document.
-fn authorize(
-    app: &App,
-    uri: &Uri,
-    headers: &HeaderMap,
-    doc: &DocId,
-    least: Role,
-) -> Result<Claims, Problem> {
-    let status = |unauthorized| if unauthorized { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+fn authorize(app: &App, uri: &Uri, headers: &HeaderMap, doc: &DocId, least: Role) -> Result<Claims, Problem> {
+    let status = |unauthorized| {
+        if unauthorized {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::FORBIDDEN
+        }
+    };
     let refuse =
         |denied: crate::auth::Denied| Problem::new(status(denied.is_unauthorized()), denied.reason());
-    let claims = app.auth().claims(socket::token_of(uri, headers).as_deref()).map_err(refuse)?;
+    let claims = app
+        .auth()
+        .claims(socket::token_of(uri, headers).as_deref())
+        .map_err(refuse)?;
     let role = claims.role_in(doc).map_err(refuse)?;
     if role < least {
         return Err(refuse(crate::auth::Denied::Role));

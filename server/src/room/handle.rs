@@ -68,7 +68,12 @@ impl RoomHandle {
         inbox: mpsc::Sender<Delivery>,
         control: mpsc::UnboundedSender<Control>,
     ) -> RoomHandle {
-        RoomHandle { id, inbox, space: Arc::new(Semaphore::new(INBOX_BYTES_MAX as usize)), control }
+        RoomHandle {
+            id,
+            inbox,
+            space: Arc::new(Semaphore::new(INBOX_BYTES_MAX as usize)),
+            control,
+        }
     }
 
     pub(crate) fn id(&self) -> RoomHandleId {
@@ -93,12 +98,23 @@ impl RoomHandle {
     /// Waits for space in the inbox: the caller is a socket's reader, and this is how a full room slows it down.
     async fn send(&self, event: Event, bytes: usize) -> Result<(), Close> {
         let gone = Close::TryLater("the room is restarting; come back");
-        let share = u32::try_from(bytes).unwrap_or(INBOX_BYTES_MAX).min(INBOX_BYTES_MAX);
+        let share = u32::try_from(bytes)
+            .unwrap_or(INBOX_BYTES_MAX)
+            .min(INBOX_BYTES_MAX);
         let _space = match share {
             0 => None,
-            share => Some(self.space.clone().acquire_many_owned(share).await.map_err(|_| gone)?),
+            share => Some(
+                self.space
+                    .clone()
+                    .acquire_many_owned(share)
+                    .await
+                    .map_err(|_| gone)?,
+            ),
         };
-        self.inbox.send(Delivery { event, _space }).await.map_err(|_| gone)
+        self.inbox
+            .send(Delivery { event, _space })
+            .await
+            .map_err(|_| gone)
     }
 }
 
@@ -111,7 +127,10 @@ pub struct Seat {
 impl Seat {
     pub(crate) async fn take(handle: Arc<RoomHandle>, member: Member) -> Result<Seat, Close> {
         // The guard stands before the join is sent: if this future is dropped in between, the leave follows.
-        let seat = Seat { handle, id: member.id };
+        let seat = Seat {
+            handle,
+            id: member.id,
+        };
         seat.handle.send(Event::Join(Box::new(member)), 0).await?;
         Ok(seat)
     }
@@ -139,4 +158,3 @@ impl Drop for Seat {
         let _ = self.handle.control.send(Control::Leave(self.id));
     }
 }
-

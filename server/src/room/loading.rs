@@ -85,9 +85,9 @@ fn build(stored: Stored) -> Result<(Loaded, Bad), &'static str> {
     let mut bad = Bad::new();
     let snapshot = match &stored.snapshot {
         // A checksum says that the bytes are ours; the gate says that the engine may see them.
-        Some(snapshot) => Some(
-            Update::check(snapshot.update.clone()).map_err(|_| "the snapshot does not pass the gate")?,
-        ),
+        Some(snapshot) => {
+            Some(Update::check(snapshot.update.clone()).map_err(|_| "the snapshot does not pass the gate")?)
+        }
         None => None,
     };
     let mut updates: Vec<(Record, Update)> = Vec::new();
@@ -99,7 +99,10 @@ fn build(stored: Stored) -> Result<(Loaded, Bad), &'static str> {
             }
         }
     }
-    let log_bytes = updates.iter().map(|(record, _)| record.update.len()).sum::<usize>();
+    let log_bytes = updates
+        .iter()
+        .map(|(record, _)| record.update.len())
+        .sum::<usize>();
     let doc = build_without_the_bad(&snapshot, &mut updates, &mut bad)?;
     let snapshot_bytes = snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes().len());
     let whole = snapshot.filter(|_| updates.is_empty());
@@ -122,7 +125,12 @@ fn build_without_the_bad(
     bad: &mut Bad,
 ) -> Result<Doc, &'static str> {
     let try_first = |updates: &[(Record, Update)], count: usize| {
-        Doc::load(snapshot.iter().cloned().chain(updates[..count].iter().map(|(_, update)| update.clone())))
+        Doc::load(
+            snapshot
+                .iter()
+                .cloned()
+                .chain(updates[..count].iter().map(|(_, update)| update.clone())),
+        )
     };
     loop {
         let broken = match try_first(updates, updates.len()) {
@@ -136,7 +144,11 @@ fn build_without_the_bad(
         let (mut good, mut failing) = (0, updates.len());
         while failing - good > 1 {
             let middle = good + (failing - good) / 2;
-            if try_first(updates, middle).is_ok() { good = middle } else { failing = middle }
+            if try_first(updates, middle).is_ok() {
+                good = middle
+            } else {
+                failing = middle
+            }
         }
         let (record, _) = updates.remove(failing - 1);
         bad.push((record, broken.to_string()));
@@ -183,7 +195,9 @@ impl Room {
         for _ in 0..crate::limits::REBUILDS_PER_TURN_COUNT_MAX {
             self.reload().await?;
             let broken = loop {
-                let Some(suspect) = suspects.pop() else { return Ok(()) };
+                let Some(suspect) = suspects.pop() else {
+                    return Ok(());
+                };
                 if let Err(broken) = self.apply_alone(&suspect) {
                     break (suspect, broken);
                 }
@@ -191,7 +205,10 @@ impl Room {
             let (suspect, broken) = broken;
             let record = self.record_of(&suspect);
             set_aside(&self.context, &self.doc_id, &record, &broken.to_string()).await;
-            self.dismiss_author(suspect, Close::BadFrame("the update broke the document and was put aside"));
+            self.dismiss_author(
+                suspect,
+                Close::BadFrame("the update broke the document and was put aside"),
+            );
         }
         self.reload().await?;
         for suspect in suspects {

@@ -37,7 +37,9 @@ impl Voice {
     /// Says that the document may not be changed, in the way this dialect knows.
     pub fn read_only(&self) -> Option<Bytes> {
         match self {
-            Voice::YWebsocket | Voice::YSweet => Some(ywebsocket::permission_denied("this token is read-only")),
+            Voice::YWebsocket | Voice::YSweet => {
+                Some(ywebsocket::permission_denied("this token is read-only"))
+            }
             // Said by SyncStatus, once for each refused message.
             Voice::Hocuspocus(_) => None,
         }
@@ -68,7 +70,10 @@ pub(crate) struct Frames {
 
 impl Frames {
     pub(crate) fn new(body: Bytes) -> Frames {
-        Frames { body, addressed: None }
+        Frames {
+            body,
+            addressed: None,
+        }
     }
 
     pub(crate) fn for_voice(&mut self, voice: &Voice) -> Bytes {
@@ -111,8 +116,9 @@ pub(crate) struct Seated {
     pub(crate) lagging: Option<StateVector>,
     /// Whether the member was asked for what its updates lack, and has not sent anything whole since.
     pub(crate) asked: bool,
-    /// Whether it was told that it may not write.
-    pub(crate) told_read_only: bool,
+    /// Whether it wrote although it may not. It was told once, and nothing it asks for is acknowledged any more: its
+    /// copy holds edits that are nowhere else.
+    pub(crate) wrote_read_only: bool,
     /// y-sweet only: the last status that was durable, and since when a newer one waits.
     pub(crate) ysweet_acked: Bytes,
     pub(crate) ysweet_waits_since: Option<Instant>,
@@ -124,7 +130,7 @@ impl Seated {
             member,
             lagging: None,
             asked: false,
-            told_read_only: false,
+            wrote_read_only: false,
             ysweet_acked: Bytes::from_static(&[0]),
             ysweet_waits_since: None,
         }

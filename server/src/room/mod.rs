@@ -30,8 +30,8 @@ use crate::saver::{Log, Progress};
 
 pub use handle::{Ask, RoomHandle, Seat};
 use handle::{Control, Delivery};
-pub use member::{Member, Voice};
 use member::Seated;
+pub use member::{Member, Voice};
 use release::{Ack, Held};
 use turn::Gathered;
 
@@ -163,14 +163,20 @@ impl Room {
         let now = Instant::now();
         let limits = self.context.limits.clone();
         if !self.awake.stalled
-            && self.awake.in_flight_since.is_some_and(|since| now >= since + limits.relay_deadline())
+            && self
+                .awake
+                .in_flight_since
+                .is_some_and(|since| now >= since + limits.relay_deadline())
         {
             self.stall();
         }
         self.answer_waiting_ysweet(now);
         if self.awake.idle_deadline(&limits).is_some_and(|at| now >= at) {
             let (inbox, control) = (&self.inbox, &self.control);
-            if self.hub.retire(&self.doc_id, || inbox.is_empty() && control.is_empty()) {
+            if self
+                .hub
+                .retire(&self.doc_id, || inbox.is_empty() && control.is_empty())
+            {
                 return true;
             }
             // Somebody is about to join: their event is on its way.
@@ -191,7 +197,11 @@ impl Room {
                 self.integrate();
                 let flushed = self.wait_for_log().await;
                 self.release_saved();
-                self.dismiss(if flushed { Close::Restart } else { Close::TryLater("the store is away") });
+                self.dismiss(if flushed {
+                    Close::Restart
+                } else {
+                    Close::TryLater("the store is away")
+                });
                 self.hub.remove(&self.doc_id, &self.id);
             }
             End::Failed(close) => {
@@ -217,7 +227,10 @@ impl Room {
     /// never be.
     async fn wait_for_log(&mut self) -> bool {
         let target = self.awake.log.accepted();
-        let all = self.awake.progress.wait_for(|progress| progress.stale || progress.saved >= target);
+        let all = self
+            .awake
+            .progress
+            .wait_for(|progress| progress.stale || progress.saved >= target);
         match tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), all).await {
             Ok(Ok(progress)) => !progress.stale,
             Ok(Err(_)) | Err(_) => false,
@@ -237,7 +250,10 @@ impl Awake {
             .filter_map(|seated| seated.ysweet_waits_since)
             .min()
             .map(|since| since + Duration::from_millis(YSWEET_ANSWER_MS));
-        [relay, ysweet, self.idle_deadline(limits)].into_iter().flatten().min()
+        [relay, ysweet, self.idle_deadline(limits)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When this room may sleep: nobody here, everything saved. A document that nobody ever wrote to goes at once.
@@ -247,7 +263,11 @@ impl Awake {
             return None;
         }
         let untouched = self.doc_bytes_estimate == 0 && self.doc.version() == 0;
-        Some(if untouched { since } else { since + limits.room_idle() })
+        Some(if untouched {
+            since
+        } else {
+            since + limits.room_idle()
+        })
     }
 }
 
@@ -271,7 +291,17 @@ async fn run(
     };
     let (drained_sender, drained) = mpsc::unbounded_channel();
     let awake = Awake::new(&context, &doc_id, loaded);
-    let mut room = Room { doc_id, id, hub, context, inbox, control, drained, drained_sender, awake };
+    let mut room = Room {
+        doc_id,
+        id,
+        hub,
+        context,
+        inbox,
+        control,
+        drained,
+        drained_sender,
+        awake,
+    };
     let end = room.serve().await;
     room.end(end).await;
 }

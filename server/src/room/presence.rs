@@ -9,8 +9,12 @@ use crate::outbox::Queued;
 
 /// Takes what a member says about presence.
 pub(super) fn receive(awake: &mut Awake, from: ConnectionId, update: &AwarenessUpdate) {
-    let Some(seated) = awake.members.get(&from) else { return };
-    let received = awake.awareness.receive(from, seated.member.stamp.as_ref(), update);
+    let Some(seated) = awake.members.get(&from) else {
+        return;
+    };
+    let received = awake
+        .awareness
+        .receive(from, seated.member.stamp.as_ref(), update);
     metrics::awareness("changed", received.changed.len());
     metrics::awareness("echo", received.echoes as usize);
     metrics::awareness("foreign", received.foreign.len());
@@ -27,6 +31,9 @@ pub(super) fn receive(awake: &mut Awake, from: ConnectionId, update: &AwarenessU
 impl Room {
     /// Sends what changed in this turn, to everyone: the owner too, whose clock may have been moved on.
     pub(super) fn send_awareness(&mut self) {
+        for returned in self.awake.awareness.take_returned() {
+            self.send_all_awareness(returned);
+        }
         let awake = &mut self.awake;
         if awake.dirty.is_empty() {
             return;

@@ -27,7 +27,12 @@ pub(super) enum Held {
         before: StateVector,
     },
     /// An answer to a member's Step1 (a Step2 body), or its resync.
-    Answer { number: u64, to: ConnectionId, body: Bytes, since: StateVector },
+    Answer {
+        number: u64,
+        to: ConnectionId,
+        body: Bytes,
+        since: StateVector,
+    },
 }
 
 /// Who hears that an update was applied.
@@ -56,15 +61,27 @@ enum AckKind {
 
 impl Ack {
     pub(super) fn applied(number: u64, to: ConnectionId, receipt: Receipt) -> Ack {
-        Ack { number, to, what: AckKind::Applied(receipt) }
+        Ack {
+            number,
+            to,
+            what: AckKind::Applied(receipt),
+        }
     }
 
     pub(super) fn echo(number: u64, to: ConnectionId, update: Update) -> Ack {
-        Ack { number, to, what: AckKind::Echo(update) }
+        Ack {
+            number,
+            to,
+            what: AckKind::Echo(update),
+        }
     }
 
     pub(super) fn ysweet(number: u64, to: ConnectionId, payload: Bytes) -> Ack {
-        Ack { number, to, what: AckKind::YSweet(payload) }
+        Ack {
+            number,
+            to,
+            what: AckKind::YSweet(payload),
+        }
     }
 
     /// The room ends before the batch is on the disk.
@@ -134,19 +151,31 @@ impl Room {
 
     /// Everything that waited for a slow member has been written: now it gets what was withheld.
     pub(super) fn resync(&mut self, id: ConnectionId) {
-        let Some(seated) = self.awake.members.get_mut(&id) else { return };
-        let Some(since) = seated.lagging.take() else { return };
+        let Some(seated) = self.awake.members.get_mut(&id) else {
+            return;
+        };
+        let Some(since) = seated.lagging.take() else {
+            return;
+        };
         metrics::resync();
         match self.awake.doc.diff(&since) {
             Ok(update) => {
                 let number = self.awake.log.accepted();
                 let body = encode::update(&update);
-                self.hold(Held::Answer { number, to: id, body, since });
+                self.hold(Held::Answer {
+                    number,
+                    to: id,
+                    body,
+                    since,
+                });
                 self.send_all_awareness(id);
             }
             Err(broken) => {
                 seated.lagging = Some(since);
-                self.awake.broken = Some(Breakage { broken, suspects: Vec::new() });
+                self.awake.broken = Some(Breakage {
+                    broken,
+                    suspects: Vec::new(),
+                });
             }
         }
     }
@@ -174,7 +203,12 @@ impl Awake {
         let saved = self.progress.borrow().saved;
         while let Some(held) = self.held.pop_front_if(|held| held.number() <= saved) {
             match held {
-                Held::Relay { merged, parts, before, .. } => {
+                Held::Relay {
+                    merged,
+                    parts,
+                    before,
+                    ..
+                } => {
                     self.relay(encode::update(&merged), &parts, &before, drained);
                 }
                 Held::Answer { to, body, since, .. } => self.answer(to, body, since, drained),
@@ -187,15 +221,31 @@ impl Awake {
     fn release_stalled(&mut self, drained: &DrainedSender) {
         while let Some(held) = self.held.pop_front() {
             match held {
-                Held::Relay { number, merged, parts, before } => {
+                Held::Relay {
+                    number,
+                    merged,
+                    parts,
+                    before,
+                } => {
                     self.relay_without_echo(number, &merged, &parts, &before, drained);
                 }
-                Held::Answer { number, to, body, since } => {
-                    let echoes =
-                        self.members.get(&to).is_some_and(|seated| seated.member.voice.wants_echo());
+                Held::Answer {
+                    number,
+                    to,
+                    body,
+                    since,
+                } => {
+                    let echoes = self
+                        .members
+                        .get(&to)
+                        .is_some_and(|seated| seated.member.voice.wants_echo());
                     // A returning y-websocket client takes a Step2 for the confirmation of what it sent before.
                     if echoes && !since.is_empty() {
-                        self.acks.push_back(Ack { number, to, what: AckKind::Answer(body) });
+                        self.acks.push_back(Ack {
+                            number,
+                            to,
+                            what: AckKind::Answer(body),
+                        });
                     } else {
                         self.answer(to, body, since, drained);
                     }
@@ -267,7 +317,9 @@ impl Awake {
     }
 
     fn answer(&mut self, to: ConnectionId, body: Bytes, since: StateVector, drained: &DrainedSender) {
-        let Some(seated) = self.members.get_mut(&to) else { return };
+        let Some(seated) = self.members.get_mut(&to) else {
+            return;
+        };
         metrics::frames_out("answer", 1);
         if seated.member.outbox.send(seated.member.voice.frame(&body)) == Queued::Full {
             // The resync will carry it: it starts from what the member said it has.

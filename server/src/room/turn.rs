@@ -141,7 +141,7 @@ impl Room {
     fn renew(&mut self, from: ConnectionId, role: Role) {
         if let Some(seated) = self.awake.members.get_mut(&from) {
             seated.member.role = role;
-            seated.told_read_only = false;
+            seated.wrote_read_only = false;
         }
     }
 
@@ -153,18 +153,31 @@ impl Room {
                 let _ = match snapshot {
                     Ok(update) => reply.send(Ok(update)),
                     Err(broken) => {
-                        self.awake.broken = Some(Breakage { broken, suspects: Vec::new() });
+                        self.awake.broken = Some(Breakage {
+                            broken,
+                            suspects: Vec::new(),
+                        });
                         reply.send(Err(Close::TryLater("the room is recovering; come back")))
                     }
                 };
             }
-            Ask::Apply { update, user, role, done } => {
+            Ask::Apply {
+                update,
+                user,
+                role,
+                done,
+            } => {
                 if !role.writes() {
                     let _ = done.send(Err(Close::Forbidden("this token is read-only")));
                     return;
                 }
                 let author = self.hub.connection_id();
-                self.awake.gathered.push(Waiting { author, user, update, receipt: Receipt::Http(done) });
+                self.awake.gathered.push(Waiting {
+                    author,
+                    user,
+                    update,
+                    receipt: Receipt::Http(done),
+                });
             }
         }
         if self.awake.members.is_empty() {
@@ -174,14 +187,24 @@ impl Room {
 
     /// A client says what it has: it gets what it lacks, once that is durable.
     fn answer_step1(&mut self, from: ConnectionId, since: StateVector) {
-        let Some(seated) = self.awake.members.get(&from) else { return };
+        let Some(seated) = self.awake.members.get(&from) else {
+            return;
+        };
         if let Voice::Hocuspocus(_) = &seated.member.voice {
             let step1 = encode::step1(self.awake.doc.state_vector());
-            seated.member.outbox.send_always(seated.member.voice.frame(&step1));
+            seated
+                .member
+                .outbox
+                .send_always(seated.member.voice.frame(&step1));
         }
         let Some(body) = self.diff(&since) else { return };
         let number = self.awake.log.accepted();
-        self.hold(Held::Answer { number, to: from, body, since });
+        self.hold(Held::Answer {
+            number,
+            to: from,
+            body,
+            since,
+        });
     }
 
     /// What somebody with this state vector lacks, as a Step2. None when the engine broke over it.
@@ -204,7 +227,10 @@ impl Room {
                 Some(body)
             }
             Err(broken) => {
-                awake.broken = Some(Breakage { broken, suspects: Vec::new() });
+                awake.broken = Some(Breakage {
+                    broken,
+                    suspects: Vec::new(),
+                });
                 None
             }
         }
@@ -213,7 +239,9 @@ impl Room {
     /// The one place where roles are checked for what a member writes.
     fn take_update(&mut self, from: ConnectionId, update: Update, kind: Kind) {
         // A member that has just left may have its last edits here: they were sent while it had its role.
-        let Some(seated) = self.awake.members.get(&from) else { return };
+        let Some(seated) = self.awake.members.get(&from) else {
+            return;
+        };
         if !seated.member.role.writes() {
             self.refuse_write(from, &update, kind);
             return;
@@ -221,11 +249,19 @@ impl Room {
         if self.speaks_for_another(from, &update) {
             metrics::refused_frame("foreign_client_id");
             tracing::warn!(doc = %self.doc_id, connection = from.0, "an update jumps another's clock; refused");
-            seated.member.outbox.close(Close::BadFrame("the update speaks for another client"));
+            seated
+                .member
+                .outbox
+                .close(Close::BadFrame("the update speaks for another client"));
             return;
         }
         let user = seated.member.user.clone();
-        self.awake.gathered.push(Waiting { author: from, user, update, receipt: Receipt::Member });
+        self.awake.gathered.push(Waiting {
+            author: from,
+            user,
+            update,
+            receipt: Receipt::Member,
+        });
     }
 
     /// A read-only member's Step2 is part of every handshake and fine when it brings nothing.
@@ -240,10 +276,11 @@ impl Room {
             return;
         }
         metrics::updates_in("refused", 1);
-        let Some(seated) = self.awake.members.get_mut(&from) else { return };
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
         seated.send_status(false);
-        if !seated.told_read_only {
-            seated.told_read_only = true;
+        if !mem::replace(&mut seated.wrote_read_only, true) {
             if let Some(frame) = seated.member.voice.read_only() {
                 seated.member.outbox.send_always(frame);
             }
@@ -265,22 +302,33 @@ impl Room {
     /// The member's updates build on something that never came: it is told what we have, once.
     fn ask_for_missing(&mut self, from: ConnectionId) {
         let step1 = encode::step1(self.awake.doc.state_vector());
-        let Some(seated) = self.awake.members.get_mut(&from) else { return };
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
         if !mem::replace(&mut seated.asked, true) {
-            seated.member.outbox.send_always(seated.member.voice.frame(&step1));
+            seated
+                .member
+                .outbox
+                .send_always(seated.member.voice.frame(&step1));
         }
     }
 
     fn pass_stateless(&mut self, from: ConnectionId, payload: &str) {
         if payload.len() > STATELESS_BYTES_MAX {
             if let Some(seated) = self.awake.members.get(&from) {
-                seated.member.outbox.close(Close::TooLarge("a stateless message is at most 64 KiB"));
+                seated
+                    .member
+                    .outbox
+                    .close(Close::TooLarge("a stateless message is at most 64 KiB"));
             }
             return;
         }
         for (id, seated) in &self.awake.members {
             if let (true, Voice::Hocuspocus(address)) = (*id != from, &seated.member.voice) {
-                seated.member.outbox.send_always(hocuspocus::stateless(address, payload));
+                seated
+                    .member
+                    .outbox
+                    .send_always(hocuspocus::stateless(address, payload));
             }
         }
     }
@@ -289,6 +337,10 @@ impl Room {
     fn take_ysweet_status(&mut self, from: ConnectionId, payload: Bytes) {
         if let Some(seated) = self.awake.members.get_mut(&from) {
             seated.ysweet_waits_since.get_or_insert_with(Instant::now);
+            if seated.wrote_read_only {
+                // The last durable status goes out in its place, before the client gives the socket up.
+                return;
+            }
             if self.awake.gathered.updates.is_empty() {
                 let number = self.awake.log.accepted();
                 self.hold_ack(Ack::ysweet(number, from, payload));
@@ -312,13 +364,19 @@ impl Room {
             return;
         }
         metrics::turn(gathered.updates.len());
-        let batch: Vec<(ConnectionId, Update)> =
-            gathered.updates.iter().map(|waiting| (waiting.author, waiting.update.clone())).collect();
+        let batch: Vec<(ConnectionId, Update)> = gathered
+            .updates
+            .iter()
+            .map(|waiting| (waiting.author, waiting.update.clone()))
+            .collect();
         let before = self.awake.doc.state_vector().clone();
         match self.awake.doc.apply(&batch) {
             Ok(turn) => self.accept(turn, gathered.updates, before),
             Err(broken) => {
-                self.awake.broken = Some(Breakage { broken, suspects: gathered.updates });
+                self.awake.broken = Some(Breakage {
+                    broken,
+                    suspects: gathered.updates,
+                });
             }
         }
         let number = self.awake.log.accepted();
@@ -330,7 +388,9 @@ impl Room {
     /// Why this many bytes cannot be taken now, if they cannot.
     fn no_space_for(&mut self, bytes: usize) -> Option<Close> {
         if !self.context.saver.has_space_for(bytes) {
-            return Some(Close::TryLater("the store is away and its backlog is full; come back"));
+            return Some(Close::TryLater(
+                "the store is away and its backlog is full; come back",
+            ));
         }
         let bytes_max = self.context.limits.document_bytes_max;
         if self.awake.doc_bytes_estimate + bytes > bytes_max {
@@ -348,7 +408,10 @@ impl Room {
     /// After a rebuild: one suspect alone, so that the one that breaks is known.
     pub(super) fn apply_alone(&mut self, suspect: &Waiting) -> Result<(), Broken> {
         let before = self.awake.doc.state_vector().clone();
-        let turn = self.awake.doc.apply(&[(suspect.author, suspect.update.clone())])?;
+        let turn = self
+            .awake
+            .doc
+            .apply(&[(suspect.author, suspect.update.clone())])?;
         let waiting = Waiting {
             author: suspect.author,
             user: suspect.user.clone(),
@@ -366,9 +429,17 @@ impl Room {
         let mut receipts: Vec<(ConnectionId, Receipt, Option<Update>)> = Vec::new();
         let (mut new, mut nothing, mut pending) = (0, 0, 0);
         for late in turn.late {
-            let user = self.awake.members.get(&late.author).and_then(|seated| seated.member.user.clone());
-            let waiting =
-                Waiting { author: late.author, user, update: late.update, receipt: Receipt::Member };
+            let user = self
+                .awake
+                .members
+                .get(&late.author)
+                .and_then(|seated| seated.member.user.clone());
+            let waiting = Waiting {
+                author: late.author,
+                user,
+                update: late.update,
+                receipt: Receipt::Member,
+            };
             match late.outcome {
                 Outcome::New => {
                     records.push(self.record_of(&waiting));
@@ -398,7 +469,9 @@ impl Room {
                 Outcome::Pending => {
                     pending += 1;
                     self.ask_for_missing(waiting.author);
-                    waiting.receipt.refuse(Close::BadFrame("the update builds on edits that are not here"));
+                    waiting
+                        .receipt
+                        .refuse(Close::BadFrame("the update builds on edits that are not here"));
                 }
                 Outcome::PendingFull => {
                     self.awake.doc.forget_pending(waiting.author);
@@ -411,11 +484,19 @@ impl Room {
         metrics::updates_in("pending", pending);
         let number = self.submit(records);
         if let Some(merged) = turn.update {
-            self.hold(Held::Relay { number, merged, parts, before });
+            self.hold(Held::Relay {
+                number,
+                merged,
+                parts,
+                before,
+            });
         }
         for (author, receipt, echo) in receipts {
-            let wants_echo =
-                self.awake.members.get(&author).is_some_and(|seated| seated.member.voice.wants_echo());
+            let wants_echo = self
+                .awake
+                .members
+                .get(&author)
+                .is_some_and(|seated| seated.member.voice.wants_echo());
             self.hold_ack(Ack::applied(number, author, receipt));
             // What was here already is durable or about to be: the echo is how this dialect hears it.
             if let Some(update) = echo.filter(|update| wants_echo && !update.is_empty()) {
@@ -447,7 +528,12 @@ impl Room {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Record {
             user: waiting.user.clone(),
-            client: waiting.update.extent().structs.first().map_or(0, |range| range.client),
+            client: waiting
+                .update
+                .extent()
+                .structs
+                .first()
+                .map_or(0, |range| range.client),
             time_ms: now.as_millis() as u64,
             update: waiting.update.bytes().clone(),
         }

@@ -40,7 +40,8 @@ impl Clock {
     }
 
     fn silence_ms(&self) -> u64 {
-        self.now_ms().saturating_sub(self.last_inbound_ms.load(Ordering::Relaxed))
+        self.now_ms()
+            .saturating_sub(self.last_inbound_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -62,7 +63,10 @@ pub(crate) async fn run(
 ) {
     let _gauge = metrics::ConnectionGauge::open(dialect.as_str());
     let (mut sink, mut stream) = socket.split();
-    let clock = Clock { opened: Instant::now(), last_inbound_ms: AtomicU64::new(0) };
+    let clock = Clock {
+        opened: Instant::now(),
+        last_inbound_ms: AtomicU64::new(0),
+    };
     let close_patience = Duration::from_millis(CLOSE_MS_MAX);
     let writer_ended = {
         let mut writer = pin!(write(&mut sink, &outbox, &clock, &meter));
@@ -95,7 +99,10 @@ pub(crate) async fn run(
     outbox.shut();
     if writer_ended {
         // Wait for the peer's side of the close, so that it reads our code and not a reset.
-        let _ = timeout(close_patience, async { while let Some(Ok(_)) = stream.next().await {} }).await;
+        let _ = timeout(close_patience, async {
+            while let Some(Ok(_)) = stream.next().await {}
+        })
+        .await;
     } else {
         let _ = timeout(close_patience, sink.close()).await;
     }

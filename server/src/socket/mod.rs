@@ -79,8 +79,16 @@ pub(crate) fn upgrade_multiplexed(app: &App, upgrade: WebSocketUpgrade, meter: M
 
 /// A refusal as cheap as it gets: these clients come back for ever, whatever they are told.
 pub(crate) fn refuse(denied: Denied) -> Response {
-    metrics::refused_connection(if denied.is_unauthorized() { "unauthorized" } else { "forbidden" });
-    let status = if denied.is_unauthorized() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    metrics::refused_connection(if denied.is_unauthorized() {
+        "unauthorized"
+    } else {
+        "forbidden"
+    });
+    let status = if denied.is_unauthorized() {
+        StatusCode::UNAUTHORIZED
+    } else {
+        StatusCode::FORBIDDEN
+    };
     Problem::new(status, denied.reason()).into_response()
 }
 
@@ -103,31 +111,43 @@ pub(crate) fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
         let (name, value) = pair.split_once('=')?;
         (name == "token" || name == "yauth").then(|| decode_percent(value).unwrap_or_default())
     });
-    from_query.filter(|token| !token.is_empty()).or_else(|| bearer_of(headers))
+    from_query
+        .filter(|token| !token.is_empty())
+        .or_else(|| bearer_of(headers))
 }
 
 /// The bearer token of a request.
 pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
 }
 
 /// Decodes `%xx` once. None when the result is no UTF-8.
 pub(crate) fn decode_percent(text: &str) -> Option<String> {
-    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .ok()
+        .map(|text| text.into_owned())
 }
 
 /// What presence is stamped with: nothing for anonymous users.
 fn stamp_of(claims: &Claims) -> Option<Stamp> {
-    claims.user.clone().map(|id| Stamp { id, name: claims.name.clone() })
+    claims.user.clone().map(|id| Stamp {
+        id,
+        name: claims.name.clone(),
+    })
 }
 
 /// When a socket with these claims has to show new ones.
 fn expiry_of(claims: &Claims) -> Option<Instant> {
     // A year is for ever here, and keeps the sum within what an instant can hold.
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    claims.remaining().map(|remaining| Instant::now() + remaining.min(YEAR))
+    claims
+        .remaining()
+        .map(|remaining| Instant::now() + remaining.min(YEAR))
 }
 
 fn configure(upgrade: WebSocketUpgrade, app: &App) -> WebSocketUpgrade {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roomtone_crdt::hocuspocus::{self, Address, Frame};
 use roomtone_crdt::Message;
+use roomtone_crdt::hocuspocus::{self, Address, Frame};
 use roomtone_persistence::DocId;
 use tokio::time::Instant;
 
@@ -34,12 +34,17 @@ pub(crate) struct Multiplexed {
 /// Whether this socket has shown that it may be here at all.
 enum Trust {
     /// Not yet: it gets little of anything, and not for long.
-    None { until: Instant },
+    None {
+        until: Instant,
+    },
     Some,
 }
 
 enum Document {
-    Seated { seat: Seat, expires: Option<Instant> },
+    Seated {
+        seat: Seat,
+        expires: Option<Instant>,
+    },
     /// Refused or detached. What was sent behind the bad token is ignored until a new one comes.
     Refused,
 }
@@ -49,7 +54,13 @@ impl Multiplexed {
         // A message is gathered whole before it is seen here: the bound has to hold below that.
         meter.allow_only(UNAUTHENTICATED_BYTES_MAX as u64);
         let until = Instant::now() + Duration::from_millis(AUTH_MS_MAX);
-        Multiplexed { app, outbox, meter, documents: HashMap::new(), trust: Trust::None { until } }
+        Multiplexed {
+            app,
+            outbox,
+            meter,
+            documents: HashMap::new(),
+            trust: Trust::None { until },
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -69,7 +80,8 @@ impl Multiplexed {
         for (address, document) in &mut self.documents {
             if document.expires().is_some_and(|at| at <= now) {
                 *document = Document::Refused;
-                self.outbox.send_always(hocuspocus::permission_denied(address, "the token has expired"));
+                self.outbox
+                    .send_always(hocuspocus::permission_denied(address, "the token has expired"));
             }
         }
         Ok(())
@@ -121,18 +133,23 @@ impl Multiplexed {
                 return Err(Close::TryLater("too many documents on one socket"));
             }
         }
-        let granted = DocId::in_default_tenant(address.document()).map_err(|bad| bad.to_string()).and_then(
-            |doc| {
-                let claims = self.app.auth().claims(token).map_err(|denied| denied.to_string())?;
+        let granted = DocId::in_default_tenant(address.document())
+            .map_err(|bad| bad.to_string())
+            .and_then(|doc| {
+                let claims = self
+                    .app
+                    .auth()
+                    .claims(token)
+                    .map_err(|denied| denied.to_string())?;
                 let role = claims.role_in(&doc).map_err(|denied| denied.to_string())?;
                 Ok((doc, claims, role))
-            },
-        );
+            });
         let (doc, claims, role) = match granted {
             Ok(granted) => granted,
             Err(reason) => {
                 metrics::refused_connection("unauthorized");
-                self.outbox.send_always(hocuspocus::permission_denied(raw, &reason));
+                self.outbox
+                    .send_always(hocuspocus::permission_denied(raw, &reason));
                 self.documents.insert(raw.to_owned(), Document::Refused);
                 return Ok(());
             }
@@ -143,7 +160,8 @@ impl Multiplexed {
             Some(Document::Seated { seat, expires }) => {
                 *expires = super::expiry_of(&claims);
                 seat.renew(role).await?;
-                self.outbox.send_always(hocuspocus::authenticated(raw, !role.writes()));
+                self.outbox
+                    .send_always(hocuspocus::authenticated(raw, !role.writes()));
                 Ok(())
             }
             Some(Document::Refused) | None => self.sit(raw, doc, claims, role, token.is_some()).await,
@@ -171,7 +189,8 @@ impl Multiplexed {
         };
         let seat = self.app.hub().join(&doc, member).await?;
         let expires = super::expiry_of(&claims);
-        self.documents.insert(raw.to_owned(), Document::Seated { seat, expires });
+        self.documents
+            .insert(raw.to_owned(), Document::Seated { seat, expires });
         Ok(())
     }
 }

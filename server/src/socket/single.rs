@@ -52,7 +52,13 @@ impl Single {
             greeting: None,
         };
         let expires = super::expiry_of(&claims);
-        Single { app, doc, dialect, expires, place: Place::Outside(Box::new(member)) }
+        Single {
+            app,
+            doc,
+            dialect,
+            expires,
+            place: Place::Outside(Box::new(member)),
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -76,7 +82,9 @@ impl Single {
     }
 
     pub(super) async fn receive(&mut self, frame: Bytes) -> Result<(), Close> {
-        let Place::Inside(seat) = &self.place else { return Ok(()) };
+        let Place::Inside(seat) = &self.place else {
+            return Ok(());
+        };
         let mut bytes = frame.len();
         let decoded = match self.dialect {
             Dialect::YSweet => ysweet::decode(frame),

@@ -1,0 +1,193 @@
+//! Where every block of a document belongs: what the gate cannot see, because it looks at one update alone.
+//!
+//! Both engines take a parent from a neighbour without asking whether the other neighbour has the same one, and
+//! differ in what they do when it has not, or when a parent is no shared type. Both delete nested types by calling
+//! themselves. So updates that are crooked in one of these ways are refused before the engine sees them. The shape is
+//! kept as runs: text that was typed in one go is one of them, whatever its length.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use crate::ClientId;
+use crate::block::{self, Block, Id, Kind, Parent};
+use crate::gate::{Refusal, Rule, references};
+use crate::lib0::Reader;
+use crate::limits::TYPE_DEPTH_MAX;
+use crate::update::Update;
+
+/// A list of blocks: the children of a shared type, or what was ever set under one of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a document of which only the length is left. It agrees with everything.
+    Collected,
+    /// In this list. The number is a keyed hash of what names the list: a collision, which nobody can aim at, would
+    /// let one crooked block through.
+    List { name: u64, depth: u16 },
+}
+
+/// Clocks of one client that belong together and hold the same kind of thing, up to where the next run begins.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    from: u32,
+    place: Place,
+    kind: Kind,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    runs: Vec<Run>,
+    end: u32,
+}
+
+/// The shape of a document.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    clients: HashMap<ClientId, Runs>,
+    names: RandomState,
+}
+
+/// How far one section of an update was read.
+struct Cursor<'a> {
+    reader: Reader<'a>,
+    client: ClientId,
+    clock: u32,
+    to: u32,
+    waits: bool,
+}
+
+impl Shape {
+    /// Takes an update in, in the order in which its blocks build on each other. Everything that it needs has to be
+    /// here. When it is refused, the shape is that of no document any more.
+    ///
+    /// # Errors
+    /// [`Rule::Circle`], [`Rule::Neighbours`], [`Rule::Parent`], [`Rule::Depth`], [`Rule::Reference`].
+    pub(crate) fn admit(&mut self, update: &Update) -> Result<(), Refusal> {
+        let extent = update.extent();
+        let mut cursors: Vec<Cursor<'_>> = Vec::with_capacity(extent.structs.len());
+        for (range, start) in extent.structs.iter().zip(&extent.sections) {
+            if range.to > self.end(range.client) {
+                let reader = Reader::starting_at(update.bytes(), *start);
+                let (client, clock, to) = (range.client, range.from, range.to);
+                cursors.push(Cursor { reader, client, clock, to, waits: false });
+            }
+        }
+        // Few sections: look through them. Many: by client.
+        let by_client: HashMap<ClientId, usize> = if cursors.len() > 8 {
+            cursors.iter().enumerate().map(|(index, cursor)| (cursor.client, index)).collect()
+        } else {
+            HashMap::new()
+        };
+        let find = |cursors: &[Cursor<'_>], client: ClientId| {
+            if cursors.len() > 8 {
+                by_client.get(&client).copied()
+            } else {
+                cursors.iter().position(|cursor| cursor.client == client)
+            }
+        };
+        // A section that builds on another one waits until that one is far enough.
+        let mut stack: Vec<(usize, u32)> = Vec::new();
+        for index in 0..cursors.len() {
+            stack.push((index, cursors[index].to));
+            while let Some((index, until)) = stack.last().copied() {
+                let missing = self.advance(&mut cursors[index], until)?;
+                let Some(id) = missing else {
+                    cursors[index].waits = false;
+                    stack.pop();
+                    continue;
+                };
+                let refuse = |rule| Err(cursors[index].reader.refuse(rule));
+                let Some(other) = find(&cursors, id.client) else { return refuse(Rule::Reference) };
+                if id.clock >= cursors[other].to {
+                    return refuse(Rule::Reference);
+                }
+                if cursors[other].waits || other == index {
+                    return refuse(Rule::Circle);
+                }
+                cursors[index].waits = true;
+                stack.push((other, id.clock + 1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads on in one section, up to a clock or to a block that builds on what is not here yet.
+    fn advance(&mut self, cursor: &mut Cursor<'_>, until: u32) -> Result<Option<Id>, Refusal> {
+        while cursor.clock < until {
+            let mut ahead = cursor.reader.clone();
+            let block = block::read(&mut ahead)?;
+            let end = cursor.clock + block.length as u32;
+            if end > self.end(cursor.client) {
+                let missing = references(&block)
+                    .find(|id| id.client != cursor.client && id.clock >= self.end(id.client));
+                if missing.is_some() {
+                    return Ok(missing);
+                }
+                let place = match self.at(Id { client: cursor.client, clock: cursor.clock }) {
+                    // The first part of it is here: it was looked at then.
+                    Some(run) => run.place,
+                    None => self.place(&block).map_err(|rule| ahead.refuse(rule))?,
+                };
+                let kind = if place == Place::Collected { Kind::Collected } else { block.kind };
+                self.push(cursor.client, end, place, kind);
+            }
+            cursor.reader = ahead;
+            cursor.clock = end;
+        }
+        Ok(None)
+    }
+
+    /// The list that a block belongs to.
+    fn place(&self, block: &Block<'_>) -> Result<Place, Rule> {
+        if block.kind == Kind::Collected {
+            return Ok(Place::Collected);
+        }
+        let neighbour = |id: Option<Id>| id.map(|id| self.at(id).ok_or(Rule::Reference)).transpose();
+        match (neighbour(block.origin)?, neighbour(block.right_origin)?, block.parent) {
+            (Some(left), Some(right), _) => match (left.place, right.place) {
+                (Place::Collected, _) | (_, Place::Collected) => Ok(Place::Collected),
+                (left, right) if left == right => Ok(left),
+                (Place::List { .. }, Place::List { .. }) => Err(Rule::Neighbours),
+            },
+            (Some(only), None, _) | (None, Some(only), _) => Ok(only.place),
+            (None, None, Some(Parent::Root(name))) => {
+                Ok(Place::List { name: self.names.hash_one((name, block.key)), depth: 0 })
+            }
+            (None, None, Some(Parent::Item(id))) => {
+                let parent = self.at(id).ok_or(Rule::Reference)?;
+                match (parent.kind, parent.place) {
+                    (Kind::Collected | Kind::Deleted, _) | (_, Place::Collected) => Ok(Place::Collected),
+                    (Kind::Value, Place::List { .. }) => Err(Rule::Parent),
+                    (Kind::Type, Place::List { depth, .. }) if depth >= TYPE_DEPTH_MAX => Err(Rule::Depth),
+                    (Kind::Type, Place::List { depth, .. }) => {
+                        let name = self.names.hash_one((id.client, id.clock, block.key));
+                        Ok(Place::List { name, depth: depth + 1 })
+                    }
+                }
+            }
+            // The gate lets no block pass that has neither neighbour nor parent, except collected ones.
+            (None, None, None) => Err(Rule::Parent),
+        }
+    }
+
+    fn end(&self, client: ClientId) -> u32 {
+        self.clients.get(&client).map_or(0, |runs| runs.end)
+    }
+
+    fn at(&self, id: Id) -> Option<Run> {
+        let runs = self.clients.get(&id.client)?;
+        if id.clock >= runs.end {
+            return None;
+        }
+        let after = runs.runs.partition_point(|run| run.from <= id.clock);
+        after.checked_sub(1).and_then(|index| runs.runs.get(index)).copied()
+    }
+
+    fn push(&mut self, client: ClientId, end: u32, place: Place, kind: Kind) {
+        let runs = self.clients.entry(client).or_default();
+        if runs.runs.last().is_none_or(|last| last.place != place || last.kind != kind) {
+            runs.runs.push(Run { from: runs.end, place, kind });
+        }
+        runs.end = end;
+    }
+}
