@@ -15,16 +15,22 @@ pub(crate) fn check_any(reader: &mut Reader<'_>) -> Result<(), Refusal> {
     walk(reader, 0)
 }
 
-/// Walks one `Any` value that has to be an object.
+/// Walks the options of a subdocument: an object, which yjs spreads over what it makes the document from.
 ///
 /// # Errors
 /// As [`check_any`], and [`Rule::DocOptions`].
-pub(crate) fn check_any_object(reader: &mut Reader<'_>) -> Result<(), Refusal> {
-    let tag = reader.clone().u8()?;
-    if tag != OBJECT {
+pub(crate) fn check_doc_options(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+    if reader.u8()? != OBJECT {
         return Err(reader.refuse(Rule::DocOptions));
     }
-    walk(reader, 0)
+    for _ in 0..reader.count(2)? {
+        // The name would be another one than what the engine reads, and a filter that is no function throws later.
+        if matches!(reader.var_string()?, "guid" | "gcFilter") {
+            return Err(reader.refuse(Rule::DocOptions));
+        }
+        walk(reader, 1)?;
+    }
+    Ok(())
 }
 
 fn walk(reader: &mut Reader<'_>, depth: usize) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! One block of an update as it stands in the bytes: what it refers to, where it belongs, what it holds.
 
 use crate::ClientId;
-use crate::any::{check_any, check_any_object, check_json};
+use crate::any::{check_any, check_doc_options, check_json};
 use crate::gate::{Refusal, Rule, clock};
 use crate::lib0::Reader;
 
@@ -70,7 +70,14 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Block<'a>, Refusal> {
     if info == 0 {
         let length = not_empty(reader, |reader| reader.var_uint())?;
         let kind = Kind::Collected;
-        return Ok(Block { length, origin: None, right_origin: None, parent: None, key: None, kind });
+        return Ok(Block {
+            length,
+            origin: None,
+            right_origin: None,
+            parent: None,
+            key: None,
+            kind,
+        });
     }
     match info & CONTENT {
         // yjs looks at the low bits for a collected block and the engine at all of them.
@@ -78,8 +85,16 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Block<'a>, Refusal> {
         SKIP => return Err(reader.refuse(Rule::Skip)),
         _ => {}
     }
-    let origin = if info & HAS_ORIGIN == 0 { None } else { Some(id(reader)?) };
-    let right_origin = if info & HAS_RIGHT_ORIGIN == 0 { None } else { Some(id(reader)?) };
+    let origin = if info & HAS_ORIGIN == 0 {
+        None
+    } else {
+        Some(id(reader)?)
+    };
+    let right_origin = if info & HAS_RIGHT_ORIGIN == 0 {
+        None
+    } else {
+        Some(id(reader)?)
+    };
     // A block with a neighbour has its parent and its key from there.
     let (mut parent, mut key) = (None, None);
     if origin.is_none() && right_origin.is_none() {
@@ -98,11 +113,21 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Block<'a>, Refusal> {
         _ => Kind::Value,
     };
     let length = not_empty(reader, |reader| content(reader, info & CONTENT))?;
-    Ok(Block { length, origin, right_origin, parent, key, kind })
+    Ok(Block {
+        length,
+        origin,
+        right_origin,
+        parent,
+        key,
+        kind,
+    })
 }
 
 fn id(reader: &mut Reader<'_>) -> Result<Id, Refusal> {
-    Ok(Id { client: reader.var_uint()?, clock: clock(reader)? })
+    Ok(Id {
+        client: reader.var_uint()?,
+        clock: clock(reader)?,
+    })
 }
 
 fn not_empty<'a>(
@@ -110,7 +135,11 @@ fn not_empty<'a>(
     length: impl FnOnce(&mut Reader<'a>) -> Result<u64, Refusal>,
 ) -> Result<u64, Refusal> {
     let length = length(reader)?;
-    if length == 0 { Err(reader.refuse(Rule::Empty)) } else { Ok(length) }
+    if length == 0 {
+        Err(reader.refuse(Rule::Empty))
+    } else {
+        Ok(length)
+    }
 }
 
 /// Walks a block's content and returns its length in clocks.
@@ -142,8 +171,8 @@ fn content(reader: &mut Reader<'_>, kind: u8) -> Result<u64, Refusal> {
         7 => match reader.var_uint()? {
             // array, map, text, XML fragment, XML text
             0 | 1 | 2 | 4 | 6 => Ok(1),
-            // XML element and hook carry a name
-            3 | 5 => reader.var_string().map(|_| 1),
+            // An XML element carries a name. So does an XML hook (5), which the engine does not know.
+            3 => reader.var_string().map(|_| 1),
             _ => Err(reader.refuse(Rule::Type)),
         },
         // Any
@@ -157,7 +186,7 @@ fn content(reader: &mut Reader<'_>, kind: u8) -> Result<u64, Refusal> {
         // Subdocument
         9 => {
             reader.var_string()?;
-            check_any_object(reader).map(|()| 1)
+            check_doc_options(reader).map(|()| 1)
         }
         _ => Err(reader.refuse(Rule::Content)),
     }

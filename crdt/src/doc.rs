@@ -8,14 +8,17 @@ use std::any::Any as Payload;
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use yrs::updates::decoder::Decode;
 use yrs::{OffsetKind, Options, ReadTxn, Transact, TransactionMut};
 
 use crate::awareness::ConnectionId;
+use crate::block::Id;
 use crate::gate::Refusal;
 use crate::limits::{PENDING_CONNECTION_BYTES_MAX, PENDING_DOC_BYTES_MAX, PENDING_DOC_COUNT_MAX};
+use crate::shape::Shape;
 use crate::state_vector::StateVector;
 use crate::update::Update;
 use crate::{ClientId, gate::Extent};
@@ -64,13 +67,15 @@ pub enum Broken {
     /// The engine panicked.
     #[error("the engine panicked: {0}")]
     Panicked(String),
-    /// Blocks that refer to each other in a circle: the engine keeps waiting for them.
-    #[error("blocks that wait for each other")]
+    /// The engine keeps waiting for something, although everything was there.
+    #[error("blocks that the engine could not place")]
     Incomplete,
-    /// The engine wrote something that the gate refuses.
-    #[error("the engine wrote what may not leave: {0}")]
+    /// An update does not fit into this document: blocks that wait for each other in a circle, neighbours in
+    /// different lists, a parent that is no shared type, types nested too deep. Or the engine wrote something that
+    /// the gate refuses.
+    #[error("what may not be in a document: {0}")]
     Refused(Refusal),
-    /// The engine refused something that the gate let pass.
+    /// The engine refused something that the gate let pass, or the document was broken before.
     #[error("the engine refused: {0}")]
     Engine(String),
 }
@@ -79,15 +84,25 @@ pub enum Broken {
 struct Waiting {
     author: ConnectionId,
     update: Update,
+    /// Its place in the turn that brought it, during that turn.
+    place: Option<usize>,
 }
+
+/// Deleted ranges per client, sorted and merged.
+type Deleted = HashMap<ClientId, Vec<(u32, u32)>>;
 
 /// A document in memory.
 pub struct Doc {
     engine: yrs::Doc,
+    shape: Shape,
     state_vector: StateVector,
     version: u64,
     pending: Vec<Waiting>,
     pending_bytes: usize,
+    /// What is deleted, once somebody asked in this version.
+    deleted: OnceLock<Deleted>,
+    /// A transaction failed. The engine may still hold its own lock then, and would wait for it for ever.
+    is_broken: bool,
 }
 
 impl Default for Doc {
@@ -108,10 +123,13 @@ impl Doc {
         };
         Doc {
             engine: yrs::Doc::with_options(options),
+            shape: Shape::default(),
             state_vector: StateVector::default(),
             version: 0,
             pending: Vec::new(),
             pending_bytes: 0,
+            deleted: OnceLock::new(),
+            is_broken: false,
         }
     }
 
@@ -121,8 +139,17 @@ impl Doc {
     /// [`Broken`].
     pub fn load(updates: impl IntoIterator<Item = Update>) -> Result<Doc, Broken> {
         let mut doc = Doc::new();
-        let batch: Vec<(ConnectionId, Update)> = updates.into_iter().map(|update| (STORE, update)).collect();
-        doc.integrate(&batch, Encode::No)?;
+        let mut batch: Vec<(ConnectionId, Update)> =
+            updates.into_iter().map(|update| (STORE, update)).collect();
+        // Mostly what builds on others has the higher clocks, so that little has to wait and be tried again.
+        batch.sort_by_key(|(_, update)| {
+            update
+                .extent()
+                .structs
+                .first()
+                .map_or(u32::MAX, |range| range.from)
+        });
+        doc.integrate(&batch, Wanted::Document)?;
         doc.version = 0;
         Ok(doc)
     }
@@ -132,7 +159,7 @@ impl Doc {
     /// # Errors
     /// [`Broken`]: this document must be thrown away.
     pub fn apply(&mut self, batch: &[(ConnectionId, Update)]) -> Result<Turn, Broken> {
-        self.integrate(batch, Encode::Yes)
+        self.integrate(batch, Wanted::Turn)
     }
 
     /// What the document has.
@@ -154,7 +181,7 @@ impl Doc {
             .iter()
             .map(|(client, clock)| (yrs::block::ClientID::new(client), clock))
             .collect();
-        let bytes = self.guarded(|| self.engine.transact().encode_diff_v1(&since))?;
+        let bytes = self.read(|transaction| transaction.encode_diff_v1(&since))?;
         Update::check(Bytes::from(bytes)).map_err(Broken::Refused)
     }
 
@@ -166,7 +193,8 @@ impl Doc {
         self.diff(&StateVector::default())
     }
 
-    /// Whether an update would bring anything. Exact for deletions too, and therefore not cheap for those.
+    /// Whether an update would bring anything. Exact for deletions too: the first such question after a turn costs a
+    /// walk over the document.
     ///
     /// # Errors
     /// [`Broken`].
@@ -182,8 +210,13 @@ impl Doc {
         if extent.deletes.is_empty() {
             return Ok(false);
         }
-        let deleted = self.guarded(|| self.engine.transact().snapshot().delete_set)?;
-        let known = deleted_ranges(&deleted);
+        let known = match self.deleted.get() {
+            Some(known) => known,
+            None => {
+                let set = self.read(|transaction| transaction.snapshot().delete_set)?;
+                self.deleted.get_or_init(|| deleted_ranges(&set))
+            }
+        };
         Ok(!extent.deletes.iter().all(|range| {
             known.get(&range.client).is_some_and(|ranges| {
                 // The last range that begins at or before this one holds it, or nothing does.
@@ -215,15 +248,22 @@ impl Doc {
         }
     }
 
-    fn integrate(&mut self, batch: &[(ConnectionId, Update)], encode: Encode) -> Result<Turn, Broken> {
-        // A panic inside must not run the transaction's own drop on the way out: that commits, panics again and
-        // ends the process. Forgotten, it leaks this one document.
-        let mut transaction = ManuallyDrop::new(
-            self.engine
-                .try_transact_mut()
-                .map_err(|error| Broken::Engine(error.to_string()))?,
-        );
+    fn integrate(&mut self, batch: &[(ConnectionId, Update)], wanted: Wanted) -> Result<Turn, Broken> {
+        if self.is_broken {
+            return Err(broken_before());
+        }
+        // Until this ends well. What the turn takes out of the document is put back only then.
+        self.is_broken = true;
+        let transaction = self
+            .engine
+            .try_transact_mut()
+            .map_err(|error| Broken::Engine(error.to_string()))?;
+        // A panic inside must not run the transaction's own drop on its way out: that commits, may panic again and
+        // would end the process. Forgotten, it costs the memory of this one document.
+        let mut transaction = ManuallyDrop::new(transaction);
         let mut work = Work {
+            wanted,
+            shape: std::mem::take(&mut self.shape),
             state_vector: std::mem::take(&mut self.state_vector),
             pending: std::mem::take(&mut self.pending),
             pending_bytes: self.pending_bytes,
@@ -231,52 +271,60 @@ impl Doc {
             late: Vec::new(),
             news: Vec::new(),
         };
-        let worked = catch_unwind(AssertUnwindSafe(|| {
-            work.run(&mut transaction, batch)?;
-            if transaction.has_missing_updates() {
-                return Err(Broken::Incomplete);
+        let worked = catch_unwind(AssertUnwindSafe(|| work.turn(&mut transaction, batch)));
+        let update = match worked {
+            Ok(worked) => {
+                let transaction = ManuallyDrop::into_inner(transaction);
+                caught(|| drop(transaction))?;
+                worked?
             }
-            match (encode, work.news.as_slice()) {
-                (Encode::No, _) | (Encode::Yes, []) => Ok(None),
-                // One update that is new from end to end goes out as it came.
-                (Encode::Yes, [only]) if only.whole => Ok(Some(only.update.clone())),
-                (Encode::Yes, _) => {
-                    let bytes = Bytes::from(transaction.encode_update_v1());
-                    Update::check(bytes).map(Some).map_err(Broken::Refused)
-                }
-            }
-        }));
-        let merged = match worked {
-            Ok(Ok(merged)) => merged,
-            Ok(Err(broken)) => return Err(broken),
             Err(panic) => return Err(Broken::Panicked(words_of(&*panic))),
         };
-        let transaction = ManuallyDrop::into_inner(transaction);
-        catch_unwind(AssertUnwindSafe(|| drop(transaction)))
-            .map_err(|panic| Broken::Panicked(words_of(&*panic)))?;
+        self.shape = work.shape;
         self.state_vector = work.state_vector;
         self.pending = work.pending;
         self.pending_bytes = work.pending_bytes;
         if !work.news.is_empty() {
             self.version += 1;
+            self.deleted = OnceLock::new();
         }
+        self.is_broken = false;
         Ok(Turn {
             outcomes: work.outcomes,
             late: work.late,
-            update: merged,
+            update,
         })
     }
 
-    fn guarded<T>(&self, ask: impl FnOnce() -> T) -> Result<T, Broken> {
-        catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| Broken::Panicked(words_of(&*panic)))
+    fn read<T>(&self, ask: impl FnOnce(&yrs::Transaction<'_>) -> T) -> Result<T, Broken> {
+        if self.is_broken {
+            return Err(broken_before());
+        }
+        caught(|| {
+            let transaction = self
+                .engine
+                .try_transact()
+                .map_err(|error| Broken::Engine(error.to_string()))?;
+            Ok(ask(&transaction))
+        })?
     }
 }
 
-/// Whether a turn's news are wanted as one update.
-#[derive(Clone, Copy)]
-enum Encode {
-    Yes,
-    No,
+fn broken_before() -> Broken {
+    Broken::Engine("the document was broken before".to_owned())
+}
+
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Broken> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Broken::Panicked(words_of(&*panic)))
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// The document: nobody waits for what became of each update.
+    Document,
+    /// What each update brought, and the news as one update.
+    Turn,
 }
 
 /// An update that brought something.
@@ -288,6 +336,8 @@ struct News {
 
 /// One turn on its way into the engine.
 struct Work {
+    wanted: Wanted,
+    shape: Shape,
     state_vector: StateVector,
     pending: Vec<Waiting>,
     pending_bytes: usize,
@@ -297,41 +347,67 @@ struct Work {
 }
 
 impl Work {
+    fn turn(
+        &mut self,
+        transaction: &mut TransactionMut<'_>,
+        batch: &[(ConnectionId, Update)],
+    ) -> Result<Option<Update>, Broken> {
+        self.run(transaction, batch)?;
+        if transaction.has_missing_updates() {
+            return Err(Broken::Incomplete);
+        }
+        // Before encoding: what was typed in one turn is one block then, and what it deleted is gone.
+        transaction.commit();
+        match (self.wanted, self.news.as_slice()) {
+            (Wanted::Document, _) | (Wanted::Turn, []) => Ok(None),
+            // One update that is new from end to end goes out as it came.
+            (Wanted::Turn, [only]) if only.whole => Ok(Some(only.update.clone())),
+            (Wanted::Turn, _) => {
+                let bytes = Bytes::from(transaction.encode_update_v1());
+                Update::check(bytes).map(Some).map_err(Broken::Refused)
+            }
+        }
+    }
+
     fn run(
         &mut self,
         transaction: &mut TransactionMut<'_>,
         batch: &[(ConnectionId, Update)],
     ) -> Result<(), Broken> {
-        for (author, update) in batch {
+        for (place, (author, update)) in batch.iter().enumerate() {
             let outcome = if self.fits(update.extent()) {
                 self.integrate(transaction, update)?
             } else {
-                self.keep(*author, update)
+                self.keep(*author, update, place)
             };
             self.outcomes.push(outcome);
         }
         // What was integrated may be what others waited for, and those again.
-        let mut grown = !self.pending.is_empty();
-        while grown {
+        let mut grown = !self.news.is_empty();
+        while grown && !self.pending.is_empty() {
             grown = false;
-            let waiting = std::mem::take(&mut self.pending);
-            for one in waiting {
-                if self.fits(one.update.extent()) {
-                    grown = true;
-                    self.pending_bytes -= one.bytes();
-                    let outcome = self.integrate(transaction, &one.update)?;
-                    self.late.push(Late {
+            for one in std::mem::take(&mut self.pending) {
+                if !self.fits(one.update.extent()) {
+                    self.pending.push(one);
+                    continue;
+                }
+                self.pending_bytes -= one.bytes();
+                let outcome = self.integrate(transaction, &one.update)?;
+                grown |= outcome == Outcome::New;
+                match one.place {
+                    // It only had to wait for a later one of this very turn.
+                    Some(place) => self.outcomes[place] = outcome,
+                    None => self.late.push(Late {
                         author: one.author,
                         update: one.update,
                         outcome,
-                    });
-                } else {
-                    self.pending.push(one);
+                    }),
                 }
             }
         }
-        // An update of this very turn that had to wait for a later one of it did not really wait.
-        self.settle(batch);
+        for one in &mut self.pending {
+            one.place = None;
+        }
         Ok(())
     }
 
@@ -363,11 +439,14 @@ impl Work {
                 .structs
                 .iter()
                 .all(|range| range.from >= self.state_vector.get(range.client));
-        let deleted_before = if brings_blocks {
-            0
-        } else {
-            deleted_count(transaction)
+        // Only a deletion alone has to be asked for its effect, and only where somebody wants to know.
+        let asks = !brings_blocks && self.wanted == Wanted::Turn;
+        let deleted_before = if asks { deleted_count(transaction) } else { 0 };
+        let alive = |id: Id| {
+            let id = yrs::ID::new(yrs::block::ClientID::new(id.client), id.clock);
+            yrs::BranchID::get_nested(transaction, &id).is_some_and(|branch| !branch.is_deleted())
         };
+        self.shape.admit(update, alive).map_err(Broken::Refused)?;
         let decoded = yrs::Update::decode_v1(update.bytes())
             .map_err(|error| Broken::Engine(format!("decoding: {error}")))?;
         transaction
@@ -377,7 +456,7 @@ impl Work {
             self.state_vector.advance(range.client, range.to);
         }
         // Blocks were known: it is news exactly when it deleted something.
-        if !brings_blocks && deleted_count(transaction) == deleted_before {
+        if asks && deleted_count(transaction) == deleted_before {
             return Ok(Outcome::Nothing);
         }
         // A deletion alone goes out as it came as well: repeating what is deleted already does no harm.
@@ -388,7 +467,7 @@ impl Work {
         Ok(Outcome::New)
     }
 
-    fn keep(&mut self, author: ConnectionId, update: &Update) -> Outcome {
+    fn keep(&mut self, author: ConnectionId, update: &Update, place: usize) -> Outcome {
         let bytes = update.bytes().len();
         let own: usize = self
             .pending
@@ -407,24 +486,9 @@ impl Work {
         self.pending.push(Waiting {
             author,
             update: update.clone(),
+            place: Some(place),
         });
         Outcome::Pending
-    }
-
-    fn settle(&mut self, batch: &[(ConnectionId, Update)]) {
-        let late = std::mem::take(&mut self.late);
-        for one in late {
-            let place = batch
-                .iter()
-                .zip(&self.outcomes)
-                .position(|((author, update), outcome)| {
-                    *outcome == Outcome::Pending && *author == one.author && *update == one.update
-                });
-            match place {
-                Some(index) => self.outcomes[index] = one.outcome,
-                None => self.late.push(one),
-            }
-        }
     }
 }
 
@@ -442,9 +506,8 @@ fn deleted_count(transaction: &TransactionMut<'_>) -> u64 {
     ranges.map(|range| u64::from(range.end - range.start)).sum()
 }
 
-/// Deleted ranges per client, sorted and merged.
-fn deleted_ranges(set: &yrs::IdSet) -> HashMap<ClientId, Vec<(u32, u32)>> {
-    let mut known: HashMap<ClientId, Vec<(u32, u32)>> = HashMap::new();
+fn deleted_ranges(set: &yrs::IdSet) -> Deleted {
+    let mut known = Deleted::new();
     for (client, ranges) in set.iter() {
         let list = known.entry(client.get()).or_default();
         list.extend(ranges.iter().map(|range| (range.start, range.end)));

@@ -63,7 +63,8 @@ pub enum Rule {
     Empty,
     /// A parent is a name, or the id of a shared type.
     Parent,
-    /// Shared types have a known kind.
+    /// Shared types have a kind that both engines read. An XML hook has none: yrs misses its name and everything
+    /// after it.
     Type,
     /// The options of a subdocument are an object.
     DocOptions,
@@ -71,7 +72,7 @@ pub enum Rule {
     Reference,
     /// Blocks of different clients do not wait for each other in a circle.
     Circle,
-    /// The neighbours of a block belong to one list.
+    /// The neighbours of a block are two, and belong to one list.
     Neighbours,
     /// Deleted ranges are not empty.
     DeleteRange,
@@ -202,6 +203,9 @@ pub(crate) fn check_update(bytes: &[u8]) -> Result<Extent, Refusal> {
         let mut to = from;
         for _ in 0..blocks {
             let block = block::read(&mut reader)?;
+            if block.origin.is_some() && block.origin == block.right_origin {
+                return Err(reader.refuse(Rule::Neighbours));
+            }
             for id in references(&block) {
                 // On the same client it lies before the block: yjs never finds anything else.
                 if id.client == client && id.clock >= to {

@@ -20,7 +20,10 @@ impl<'a> Reader<'a> {
 
     /// Begins at a place within; at the end where that lies beyond it.
     pub(crate) fn starting_at(bytes: &'a [u8], offset: usize) -> Reader<'a> {
-        Reader { bytes, offset: offset.min(bytes.len()) }
+        Reader {
+            bytes,
+            offset: offset.min(bytes.len()),
+        }
     }
 
     /// Bytes read so far.

@@ -11,19 +11,28 @@ use std::hash::BuildHasher;
 
 use crate::ClientId;
 use crate::block::{self, Block, Id, Kind, Parent};
-use crate::gate::{Refusal, Rule, references};
+use crate::gate::{ClockRange, Refusal, Rule, references};
 use crate::lib0::Reader;
 use crate::limits::TYPE_DEPTH_MAX;
 use crate::update::Update;
 
-/// A list of blocks: the children of a shared type, or what was ever set under one of its keys.
+/// A list of blocks: the children of a shared type, or what was ever set under one of its keys. A keyed hash of what
+/// names it: a collision, which nobody can aim at, would let one crooked block through.
+type ListName = u64;
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    /// The shared type. None at the top of the document.
+    parent: Option<Id>,
+    depth: u16,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// In a document of which only the length is left. It agrees with everything.
+    /// In a part of the document of which only the length is left.
     Collected,
-    /// In this list. The number is a keyed hash of what names the list: a collision, which nobody can aim at, would
-    /// let one crooked block through.
-    List { name: u64, depth: u16 },
+    /// In this list.
+    List(ListName),
 }
 
 /// Clocks of one client that belong together and hold the same kind of thing, up to where the next run begins.
@@ -44,6 +53,7 @@ struct Runs {
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     clients: HashMap<ClientId, Runs>,
+    lists: HashMap<ListName, List>,
     names: RandomState,
 }
 
@@ -58,23 +68,40 @@ struct Cursor<'a> {
 
 impl Shape {
     /// Takes an update in, in the order in which its blocks build on each other. Everything that it needs has to be
-    /// here. When it is refused, the shape is that of no document any more.
+    /// here. `is_alive` says whether a shared type is in the document and not deleted. When the update is refused,
+    /// the shape is that of no document any more.
     ///
     /// # Errors
     /// [`Rule::Circle`], [`Rule::Neighbours`], [`Rule::Parent`], [`Rule::Depth`], [`Rule::Reference`].
-    pub(crate) fn admit(&mut self, update: &Update) -> Result<(), Refusal> {
+    pub(crate) fn admit(&mut self, update: &Update, is_alive: impl Fn(Id) -> bool) -> Result<(), Refusal> {
         let extent = update.extent();
         let mut cursors: Vec<Cursor<'_>> = Vec::with_capacity(extent.structs.len());
         for (range, start) in extent.structs.iter().zip(&extent.sections) {
             if range.to > self.end(range.client) {
                 let reader = Reader::starting_at(update.bytes(), *start);
                 let (client, clock, to) = (range.client, range.from, range.to);
-                cursors.push(Cursor { reader, client, clock, to, waits: false });
+                cursors.push(Cursor {
+                    reader,
+                    client,
+                    clock,
+                    to,
+                    waits: false,
+                });
             }
         }
+        // What this very update deletes is still there while its blocks go in.
+        let is_alive = |id: Id| {
+            let deleted =
+                |range: &ClockRange| range.client == id.client && (range.from..range.to).contains(&id.clock);
+            is_alive(id) && !extent.deletes.iter().any(deleted)
+        };
         // Few sections: look through them. Many: by client.
         let by_client: HashMap<ClientId, usize> = if cursors.len() > 8 {
-            cursors.iter().enumerate().map(|(index, cursor)| (cursor.client, index)).collect()
+            cursors
+                .iter()
+                .enumerate()
+                .map(|(index, cursor)| (cursor.client, index))
+                .collect()
         } else {
             HashMap::new()
         };
@@ -90,14 +117,16 @@ impl Shape {
         for index in 0..cursors.len() {
             stack.push((index, cursors[index].to));
             while let Some((index, until)) = stack.last().copied() {
-                let missing = self.advance(&mut cursors[index], until)?;
+                let missing = self.advance(&mut cursors[index], until, &is_alive)?;
                 let Some(id) = missing else {
                     cursors[index].waits = false;
                     stack.pop();
                     continue;
                 };
                 let refuse = |rule| Err(cursors[index].reader.refuse(rule));
-                let Some(other) = find(&cursors, id.client) else { return refuse(Rule::Reference) };
+                let Some(other) = find(&cursors, id.client) else {
+                    return refuse(Rule::Reference);
+                };
                 if id.clock >= cursors[other].to {
                     return refuse(Rule::Reference);
                 }
@@ -112,7 +141,12 @@ impl Shape {
     }
 
     /// Reads on in one section, up to a clock or to a block that builds on what is not here yet.
-    fn advance(&mut self, cursor: &mut Cursor<'_>, until: u32) -> Result<Option<Id>, Refusal> {
+    fn advance(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        until: u32,
+        is_alive: &impl Fn(Id) -> bool,
+    ) -> Result<Option<Id>, Refusal> {
         while cursor.clock < until {
             let mut ahead = cursor.reader.clone();
             let block = block::read(&mut ahead)?;
@@ -123,12 +157,22 @@ impl Shape {
                 if missing.is_some() {
                     return Ok(missing);
                 }
-                let place = match self.at(Id { client: cursor.client, clock: cursor.clock }) {
-                    // The first part of it is here: it was looked at then.
-                    Some(run) => run.place,
-                    None => self.place(&block).map_err(|rule| ahead.refuse(rule))?,
+                let mut place = self.place(&block, is_alive).map_err(|rule| ahead.refuse(rule))?;
+                // The first part of it may be here: then the rest goes where that went.
+                let own = Id {
+                    client: cursor.client,
+                    clock: cursor.clock,
                 };
-                let kind = if place == Place::Collected { Kind::Collected } else { block.kind };
+                if let Some(known) = self.at(own) {
+                    place = self
+                        .agreed(known.place, place, is_alive)
+                        .map_err(|rule| ahead.refuse(rule))?;
+                }
+                let kind = if place == Place::Collected {
+                    Kind::Collected
+                } else {
+                    block.kind
+                };
                 self.push(cursor.client, end, place, kind);
             }
             cursor.reader = ahead;
@@ -138,35 +182,65 @@ impl Shape {
     }
 
     /// The list that a block belongs to.
-    fn place(&self, block: &Block<'_>) -> Result<Place, Rule> {
+    fn place(&mut self, block: &Block<'_>, is_alive: &impl Fn(Id) -> bool) -> Result<Place, Rule> {
         if block.kind == Kind::Collected {
             return Ok(Place::Collected);
         }
         let neighbour = |id: Option<Id>| id.map(|id| self.at(id).ok_or(Rule::Reference)).transpose();
-        match (neighbour(block.origin)?, neighbour(block.right_origin)?, block.parent) {
-            (Some(left), Some(right), _) => match (left.place, right.place) {
-                (Place::Collected, _) | (_, Place::Collected) => Ok(Place::Collected),
-                (left, right) if left == right => Ok(left),
-                (Place::List { .. }, Place::List { .. }) => Err(Rule::Neighbours),
-            },
+        match (
+            neighbour(block.origin)?,
+            neighbour(block.right_origin)?,
+            block.parent,
+        ) {
+            (Some(left), Some(right), _) => self.agreed(left.place, right.place, is_alive),
             (Some(only), None, _) | (None, Some(only), _) => Ok(only.place),
             (None, None, Some(Parent::Root(name))) => {
-                Ok(Place::List { name: self.names.hash_one((name, block.key)), depth: 0 })
+                let name = self.names.hash_one((name, block.key));
+                self.lists.entry(name).or_insert(List {
+                    parent: None,
+                    depth: 0,
+                });
+                Ok(Place::List(name))
             }
             (None, None, Some(Parent::Item(id))) => {
                 let parent = self.at(id).ok_or(Rule::Reference)?;
-                match (parent.kind, parent.place) {
-                    (Kind::Collected | Kind::Deleted, _) | (_, Place::Collected) => Ok(Place::Collected),
-                    (Kind::Value, Place::List { .. }) => Err(Rule::Parent),
-                    (Kind::Type, Place::List { depth, .. }) if depth >= TYPE_DEPTH_MAX => Err(Rule::Depth),
-                    (Kind::Type, Place::List { depth, .. }) => {
-                        let name = self.names.hash_one((id.client, id.clock, block.key));
-                        Ok(Place::List { name, depth: depth + 1 })
+                let list = match (parent.kind, parent.place) {
+                    (Kind::Collected | Kind::Deleted, _) | (_, Place::Collected) => {
+                        return Ok(Place::Collected);
                     }
+                    (Kind::Value, Place::List(_)) => return Err(Rule::Parent),
+                    (Kind::Type, Place::List(list)) => list,
+                };
+                let depth = self.lists.get(&list).map_or(0, |list| list.depth) + 1;
+                if depth > TYPE_DEPTH_MAX {
+                    return Err(Rule::Depth);
                 }
+                let name = self.names.hash_one((id.client, id.clock, block.key));
+                self.lists.entry(name).or_insert(List {
+                    parent: Some(id),
+                    depth,
+                });
+                Ok(Place::List(name))
             }
             // The gate lets no block pass that has neither neighbour nor parent, except collected ones.
             (None, None, None) => Err(Rule::Parent),
+        }
+    }
+
+    /// The place of a block that has two.
+    fn agreed(&self, one: Place, other: Place, is_alive: &impl Fn(Id) -> bool) -> Result<Place, Rule> {
+        match (one, other) {
+            (Place::Collected, Place::Collected) => Ok(Place::Collected),
+            (Place::List(one), Place::List(other)) if one == other => Ok(Place::List(one)),
+            (Place::List(_), Place::List(_)) => Err(Rule::Neighbours),
+            // yjs collects such a block and the engine does not. A client makes one only where the whole list is
+            // deleted and it does not know that yet; there it is gone in both.
+            (Place::Collected, Place::List(name)) | (Place::List(name), Place::Collected) => {
+                match self.lists.get(&name).and_then(|list| list.parent) {
+                    Some(parent) if !is_alive(parent) => Ok(Place::List(name)),
+                    Some(_) | None => Err(Rule::Neighbours),
+                }
+            }
         }
     }
 
@@ -180,13 +254,24 @@ impl Shape {
             return None;
         }
         let after = runs.runs.partition_point(|run| run.from <= id.clock);
-        after.checked_sub(1).and_then(|index| runs.runs.get(index)).copied()
+        after
+            .checked_sub(1)
+            .and_then(|index| runs.runs.get(index))
+            .copied()
     }
 
     fn push(&mut self, client: ClientId, end: u32, place: Place, kind: Kind) {
         let runs = self.clients.entry(client).or_default();
-        if runs.runs.last().is_none_or(|last| last.place != place || last.kind != kind) {
-            runs.runs.push(Run { from: runs.end, place, kind });
+        if runs
+            .runs
+            .last()
+            .is_none_or(|last| last.place != place || last.kind != kind)
+        {
+            runs.runs.push(Run {
+                from: runs.end,
+                place,
+                kind,
+            });
         }
         runs.end = end;
     }

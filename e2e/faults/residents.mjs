@@ -69,7 +69,7 @@ class Resident {
   }
 
   get summary () {
-    return { name: this.room, samples: this.samples, victim: [this.doc.clientID, 3], resident: this.doc.clientID }
+    return { name: this.room, samples: this.samples, victim: [this.doc.clientID, 3], resident: this.awareness.clientID }
   }
 
   leave () {
@@ -97,7 +97,8 @@ class Resident {
   #sayPresence () {
     this.#send((e) => {
       encoding.writeVarUint(e, 1)
-      encoding.writeVarUint8Array(e, encodeAwarenessUpdate(this.awareness, [this.doc.clientID]))
+      // Not the document's id: Yjs takes a new one when somebody else writes under it.
+      encoding.writeVarUint8Array(e, encodeAwarenessUpdate(this.awareness, [this.awareness.clientID]))
     })
   }
 
@@ -134,7 +135,7 @@ class Resident {
     const decoder = decoding.createDecoder(bytes)
     for (let n = decoding.readVarUint(decoder); n > 0; n--) {
       const [client, , json] = [decoding.readVarUint(decoder), decoding.readVarUint(decoder), decoding.readVarString(decoder)]
-      if (client === this.doc.clientID && JSON.parse(json)?.user?.name !== 'resident') this.forged++
+      if (client === this.awareness.clientID && JSON.parse(json)?.user?.name !== 'resident') this.forged++
     }
   }
 }

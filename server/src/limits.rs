@@ -32,6 +32,9 @@ pub const PROBE_MS_MAX: u64 = 1_000;
 /// Browsers cannot see WebSocket pings, and Yjs providers close a socket that is silent for 30 s: after this
 /// many milliseconds without a frame, an empty awareness frame is sent.
 pub const KEEPALIVE_MS: u64 = 10_000;
+/// While a full room keeps a socket from being read, its client gets a sign of life this often, in milliseconds:
+/// y-sweet clients hang up after 3 s without one.
+pub const BUSY_KEEPALIVE_MS: u64 = 1_000;
 /// Control frames (ping, pong) a peer may send per [`PING_MS`]. Over it: close 1008.
 pub const CONTROL_FRAMES_COUNT_MAX: u32 = 1_000;
 /// Time a socket may take to read nothing of what waits for it, in milliseconds. Over it: close 1013.

@@ -62,6 +62,8 @@ struct Shared {
 struct State {
     frames: VecDeque<Bytes>,
     bytes: usize,
+    /// The part of `bytes` that no resync can replace.
+    always_bytes: usize,
     close: Option<Close>,
     probe: bool,
     closed: bool,
@@ -95,14 +97,15 @@ impl Outbox {
         Queued::Yes
     }
 
-    /// Queues a frame that no resync can replace: an acknowledgement or an answer about authentication.
-    /// A peer that lets more than twice the bound of these gather is closed.
+    /// Queues a frame that no resync can replace: an acknowledgement or an answer about authentication. These
+    /// are small. They have a bound of their own, of the same size: a peer that lets more of them gather is closed.
     pub fn send_always(&self, frame: Bytes) {
         let mut state = self.lock();
         if state.closed || state.close.is_some() {
             return;
         }
-        if !state.frames.is_empty() && state.bytes + frame.len() > 2 * self.shared.bytes_max {
+        state.always_bytes += frame.len();
+        if state.always_bytes > self.shared.bytes_max {
             state.close = Some(Close::NoProgress);
             drop(state);
             self.shared.ready.notify_one();
@@ -154,6 +157,7 @@ impl Outbox {
                     && state.drained.is_empty();
                 if !idle {
                     state.bytes = 0;
+                    state.always_bytes = 0;
                     return Outgoing {
                         frames: mem::take(&mut state.frames).into(),
                         close: state.close,
@@ -222,8 +226,13 @@ mod tests {
         let outbox = Outbox::new(100);
         assert_eq!(outbox.send(frame(90)), Queued::Yes);
         outbox.send_always(frame(90));
+        assert_eq!(outbox.send(frame(1)), Queued::Full);
         outbox.send_always(frame(90));
-        assert_eq!(outbox.take().await.close, Some(Close::NoProgress));
+        let outgoing = outbox.take().await;
+        assert_eq!(
+            (outgoing.frames.len(), outgoing.close),
+            (2, Some(Close::NoProgress))
+        );
     }
 
     #[tokio::test]

@@ -22,6 +22,28 @@ export function notice({ onRetry, onLeave }: NoticeOptions) {
       element.hidden = true;
       element.replaceChildren();
     },
+    /** No answer so far: it may come yet. */
+    showUnreachable() {
+      element.hidden = false;
+      element.replaceChildren(
+        h("h2", {}, "The room does not answer"),
+        h(
+          "p",
+          {},
+          "Either the server is away, or it does not admit you with this link. This page keeps trying, and opens as soon as it can.",
+        ),
+        h(
+          "div",
+          { class: "notice-actions" },
+          h("button", { type: "button", class: "button", click: onRetry }, "Try now"),
+          h(
+            "button",
+            { type: "button", class: "button quiet", click: onLeave },
+            "Back to the start",
+          ),
+        ),
+      );
+    },
     /** The server took a reader in, and refused what it wrote. */
     showDenied(reason: string) {
       element.hidden = false;

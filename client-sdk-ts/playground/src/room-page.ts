@@ -29,6 +29,9 @@ export interface RoomPageOptions {
 /** How long the names at the carets stay after the last move. */
 const NAMES_SHOW_MS = 4_000;
 
+/** How long the first answer may take before the page says that it is waiting for one. */
+const FIRST_ANSWER_MS_MAX = 5_000;
+
 export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): RoomPage {
   const room = new Room({ url: serverUrl(), name, token });
   const roster = new Roster(room, me, "document");
@@ -52,6 +55,12 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
   });
 
   let wasConnected = false;
+  /** Whether the first answer is overdue. */
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    showConnection();
+  }, FIRST_ANSWER_MS_MAX);
   /** Why the server takes nothing from us, once it has said so. */
   let denied: string | null = null;
   const showConnection = () => {
@@ -59,10 +68,12 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     const state = connectionState(room, wasConnected);
     top.connection.show(state);
     if (room.refusal !== null) warning.showRefusal(room.refusal);
-    else if (denied === null) warning.hide();
-    else warning.showDenied(denied);
+    else if (denied !== null) warning.showDenied(denied);
+    else if (isLate && !wasConnected) warning.showUnreachable();
+    else warning.hide();
     // A refusal after work was done leaves the work on the screen, to be copied.
-    element.dataset.refused = String(room.refusal !== null && !wasConnected);
+    const isOutside = room.refusal !== null || isLate;
+    element.dataset.outside = String(isOutside && !wasConnected && room.saved.unsaved === 0);
     element.dataset.synced = String(room.synced);
     announce();
   };
@@ -132,6 +143,7 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     close() {
       window.removeEventListener("beforeunload", guard);
       clearTimeout(still);
+      clearTimeout(late);
       announcer.close();
       top.saved.close();
       people.close();

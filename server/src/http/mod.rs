@@ -33,8 +33,7 @@ pub fn router(app: App) -> Router {
         .route("/check_store", post(ysweet::check_store).get(ysweet::check_store))
         .route("/ready", get(ysweet::ready))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
-        .merge(updates)
-        .layer(cors(&app));
+        .merge(updates);
     Router::new()
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
@@ -50,6 +49,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(sockets::fallback)
+        .layer(cors(&app))
         .layer(CatchPanicLayer::new())
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use roomtone_crdt::Dialect;
+use roomtone_persistence::DocId;
 
 use super::page;
 use super::problem::Problem;
@@ -56,7 +57,23 @@ pub(super) async fn yjs(
     let room = uri.path().strip_prefix("/yjs/").unwrap_or_default();
     match upgrade {
         Ok(upgrade) => open_yjs(&app, room, &uri, &headers, upgrade, meter),
-        Err(_) => upgrade_required(),
+        Err(_) => inquire(&app, room, &uri, &headers),
+    }
+}
+
+/// A browser is not told why an upgrade was refused; a plain request to the same address is.
+fn inquire(app: &App, room: &str, uri: &Uri, headers: &HeaderMap) -> Response {
+    if let Err(problem) = socket::check_origin(app, headers) {
+        return problem.into_response();
+    }
+    let name = socket::decode_percent(room).and_then(|name| DocId::in_default_tenant(&name).ok());
+    let Some(doc) = name else {
+        return Problem::new(StatusCode::BAD_REQUEST, "the room name cannot be used").into_response();
+    };
+    let claims = app.auth().claims(socket::token_of(uri, headers).as_deref());
+    match claims.and_then(|claims| claims.role_in(&doc)) {
+        Ok(_) => upgrade_required(),
+        Err(denied) => socket::refuse(denied),
     }
 }
 

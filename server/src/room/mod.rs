@@ -4,6 +4,7 @@
 //! log at once and to the members when the commit returns (`release.rs`). Updates that arrive while a commit runs
 //! gather, so commits pace a busy room and cost a quiet one a millisecond.
 
+mod accept;
 mod handle;
 mod loading;
 mod member;

@@ -2,7 +2,7 @@
 //! acknowledgements only ever after the commit.
 
 use bytes::Bytes;
-use roomtone_crdt::{ConnectionId, StateVector, Update, encode};
+use roomtone_crdt::{ClientId, ConnectionId, StateVector, Update, encode};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
@@ -55,8 +55,8 @@ enum AckKind {
     /// The echo of an update whose author acknowledges by content.
     Echo(Update),
     YSweet(Bytes),
-    /// A Step2 that would confirm content before it is durable.
-    Answer(Bytes),
+    /// A Step2 that would confirm content before it is durable, and what it starts from.
+    Answer(Bytes, StateVector),
 }
 
 impl Ack {
@@ -88,7 +88,7 @@ impl Ack {
     pub(super) fn refuse(self, close: Close) {
         match self.what {
             AckKind::Applied(receipt) => receipt.refuse(close),
-            AckKind::Echo(_) | AckKind::YSweet(_) | AckKind::Answer(_) => {}
+            AckKind::Echo(_) | AckKind::YSweet(_) | AckKind::Answer(..) => {}
         }
     }
 }
@@ -116,7 +116,7 @@ impl Room {
     /// Queues an acknowledgement; nothing but the commit lets it go.
     pub(super) fn hold_ack(&mut self, ack: Ack) {
         self.awake.acks.push_back(ack);
-        self.awake.release_acks();
+        self.awake.release_acks(&self.drained_sender);
     }
 
     /// A commit returned.
@@ -124,7 +124,7 @@ impl Room {
         let awake = &mut self.awake;
         let saved = awake.progress.borrow().saved;
         awake.release_held(&self.drained_sender);
-        awake.release_acks();
+        awake.release_acks(&self.drained_sender);
         if saved >= awake.log.accepted() {
             awake.in_flight_since = None;
             awake.stalled = false;
@@ -244,7 +244,7 @@ impl Awake {
                         self.acks.push_back(Ack {
                             number,
                             to,
-                            what: AckKind::Answer(body),
+                            what: AckKind::Answer(body, since),
                         });
                     } else {
                         self.answer(to, body, since, drained);
@@ -265,10 +265,8 @@ impl Awake {
         let mut frames = Frames::new(body);
         metrics::frames_out("update", self.members.len());
         // The only author of a turn has it all; y-websocket still needs to hear it back.
-        let only_author = match parts {
-            [(author, _)] => Some(*author),
-            _ => None,
-        };
+        let only_author = parts.first().map(|(author, _)| *author);
+        let only_author = only_author.filter(|only| parts.iter().all(|(author, _)| author == only));
         for (id, seated) in &mut self.members {
             if seated.lagging.is_some() || (only_author == Some(*id) && !seated.member.voice.wants_echo()) {
                 continue;
@@ -328,26 +326,54 @@ impl Awake {
         }
     }
 
-    fn release_acks(&mut self) {
+    fn release_acks(&mut self, drained: &DrainedSender) {
         let saved = self.progress.borrow().saved;
         while let Some(ack) = self.acks.pop_front_if(|ack| ack.number <= saved) {
-            let member = self.members.get_mut(&ack.to);
-            match (ack.what, member) {
+            match ack.what {
                 // The caller of the HTTP API is no member, and may have given up.
-                (AckKind::Applied(Receipt::Http(done)), _) => drop(done.send(Ok(()))),
-                (AckKind::Applied(Receipt::Member), Some(seated)) => seated.send_status(true),
-                (AckKind::Echo(update), Some(seated)) => {
-                    let frame = seated.member.voice.frame(&encode::update(&update));
-                    seated.member.outbox.send_always(frame);
+                AckKind::Applied(Receipt::Http(done)) => drop(done.send(Ok(()))),
+                AckKind::Applied(Receipt::Member) => {
+                    if let Some(seated) = self.members.get(&ack.to) {
+                        seated.send_status(true);
+                    }
                 }
-                (AckKind::YSweet(payload), Some(seated)) => seated.send_ysweet_status(payload),
-                (AckKind::Answer(body), Some(seated)) => {
-                    seated.member.outbox.send_always(seated.member.voice.frame(&body));
+                AckKind::Echo(update) => self.echo(ack.to, &update, drained),
+                AckKind::YSweet(payload) => {
+                    if let Some(seated) = self.members.get_mut(&ack.to) {
+                        seated.send_ysweet_status(payload);
+                    }
                 }
-                // Whoever has left is owed nothing.
-                (_, None) => {}
+                AckKind::Answer(body, since) => self.answer(ack.to, body, since, drained),
             }
         }
+    }
+
+    /// Sends an author its own update. Where that does not fit, the resync begins early enough to carry it.
+    fn echo(&mut self, to: ConnectionId, update: &Update, drained: &DrainedSender) {
+        let Some(seated) = self.members.get_mut(&to) else {
+            return;
+        };
+        let frame = seated.member.voice.frame(&encode::update(update));
+        if seated.lagging.is_none() && seated.member.outbox.send(frame) == Queued::Yes {
+            return;
+        }
+        let since = seated
+            .lagging
+            .take()
+            .unwrap_or_else(|| self.doc.state_vector().clone());
+        let begins = |client: ClientId| {
+            update
+                .extent()
+                .structs
+                .iter()
+                .find(|range| range.client == client)
+                .map(|range| range.from)
+        };
+        let earlier = since
+            .iter()
+            .map(|(client, clock)| (client, begins(client).map_or(clock, |from| from.min(clock))));
+        seated.lagging = Some(StateVector::from_pairs(earlier.collect()));
+        seated.member.outbox.tell_when_drained(drained, to);
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use roomtone_crdt::{Broken, ConnectionId, Message, Outcome, StateVector, Turn, Update, encode, hocuspocus};
-use roomtone_persistence::Record;
+use roomtone_crdt::{Broken, ConnectionId, Message, StateVector, Update, encode, hocuspocus};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -16,7 +14,7 @@ use super::release::{Ack, Held, Receipt};
 use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
-use crate::limits::{COMPACTION_LOG_BYTES_MIN, STATELESS_BYTES_MAX};
+use crate::limits::STATELESS_BYTES_MAX;
 use crate::metrics;
 
 /// An update that waits to be integrated.
@@ -24,6 +22,7 @@ pub(super) struct Waiting {
     pub(super) author: ConnectionId,
     pub(super) user: Option<Arc<str>>,
     pub(super) update: Update,
+    pub(super) kind: Kind,
     pub(super) receipt: Receipt,
 }
 
@@ -176,6 +175,7 @@ impl Room {
                     author,
                     user,
                     update,
+                    kind: Kind::Update,
                     receipt: Receipt::Http(done),
                 });
             }
@@ -260,6 +260,7 @@ impl Room {
             author: from,
             user,
             update,
+            kind,
             receipt: Receipt::Member,
         });
     }
@@ -300,7 +301,7 @@ impl Room {
     }
 
     /// The member's updates build on something that never came: it is told what we have, once.
-    fn ask_for_missing(&mut self, from: ConnectionId) {
+    pub(super) fn ask_for_missing(&mut self, from: ConnectionId) {
         let step1 = encode::step1(self.awake.doc.state_vector());
         let Some(seated) = self.awake.members.get_mut(&from) else {
             return;
@@ -416,127 +417,12 @@ impl Room {
             author: suspect.author,
             user: suspect.user.clone(),
             update: suspect.update.clone(),
+            kind: suspect.kind,
             // An HTTP caller's answer stays with the suspect and is dropped with it: it tries again.
             receipt: Receipt::Member,
         };
         self.accept(turn, vec![waiting], before);
         Ok(())
-    }
-
-    fn accept(&mut self, turn: Turn, batch: Vec<Waiting>, before: StateVector) {
-        let mut records: Vec<Record> = Vec::new();
-        let mut parts: Vec<(ConnectionId, Update)> = Vec::new();
-        let mut receipts: Vec<(ConnectionId, Receipt, Option<Update>)> = Vec::new();
-        let (mut new, mut nothing, mut pending) = (0, 0, 0);
-        for late in turn.late {
-            let user = self
-                .awake
-                .members
-                .get(&late.author)
-                .and_then(|seated| seated.member.user.clone());
-            let waiting = Waiting {
-                author: late.author,
-                user,
-                update: late.update,
-                receipt: Receipt::Member,
-            };
-            match late.outcome {
-                Outcome::New => {
-                    records.push(self.record_of(&waiting));
-                    parts.push((waiting.author, waiting.update));
-                    receipts.push((waiting.author, waiting.receipt, None));
-                }
-                Outcome::Nothing => receipts.push((waiting.author, waiting.receipt, Some(waiting.update))),
-                // Not reported as late by the document.
-                Outcome::Pending | Outcome::PendingFull => {}
-            }
-        }
-        for (waiting, outcome) in batch.into_iter().zip(turn.outcomes) {
-            match outcome {
-                Outcome::New => {
-                    new += 1;
-                    if let Some(seated) = self.awake.members.get_mut(&waiting.author) {
-                        seated.asked = false;
-                    }
-                    records.push(self.record_of(&waiting));
-                    parts.push((waiting.author, waiting.update));
-                    receipts.push((waiting.author, waiting.receipt, None));
-                }
-                Outcome::Nothing => {
-                    nothing += 1;
-                    receipts.push((waiting.author, waiting.receipt, Some(waiting.update)));
-                }
-                Outcome::Pending => {
-                    pending += 1;
-                    self.ask_for_missing(waiting.author);
-                    waiting
-                        .receipt
-                        .refuse(Close::BadFrame("the update builds on edits that are not here"));
-                }
-                Outcome::PendingFull => {
-                    self.awake.doc.forget_pending(waiting.author);
-                    self.dismiss_author(waiting, Close::Pending);
-                }
-            }
-        }
-        metrics::updates_in("new", new);
-        metrics::updates_in("nothing", nothing);
-        metrics::updates_in("pending", pending);
-        let number = self.submit(records);
-        if let Some(merged) = turn.update {
-            self.hold(Held::Relay {
-                number,
-                merged,
-                parts,
-                before,
-            });
-        }
-        for (author, receipt, echo) in receipts {
-            let wants_echo = self
-                .awake
-                .members
-                .get(&author)
-                .is_some_and(|seated| seated.member.voice.wants_echo());
-            self.hold_ack(Ack::applied(number, author, receipt));
-            // What was here already is durable or about to be: the echo is how this dialect hears it.
-            if let Some(update) = echo.filter(|update| wants_echo && !update.is_empty()) {
-                self.hold_ack(Ack::echo(number, author, update));
-            }
-        }
-    }
-
-    /// Hands records to the log and returns the number of the batch to wait for.
-    fn submit(&mut self, records: Vec<Record>) -> u64 {
-        if records.is_empty() {
-            return self.awake.log.accepted();
-        }
-        let awake = &mut self.awake;
-        let bytes: usize = records.iter().map(|record| record.update.len()).sum();
-        awake.doc_bytes_estimate += bytes;
-        awake.log_bytes += bytes;
-        awake.log_rows += 1;
-        if awake.log_bytes >= COMPACTION_LOG_BYTES_MIN.max(awake.doc_bytes_estimate / 4) {
-            awake.log_bytes = 0;
-            awake.log_rows = 0;
-            self.context.compactor.due(&self.doc_id);
-        }
-        awake.in_flight_since.get_or_insert_with(Instant::now);
-        awake.log.submit(records)
-    }
-
-    pub(super) fn record_of(&self, waiting: &Waiting) -> Record {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Record {
-            user: waiting.user.clone(),
-            client: waiting
-                .update
-                .extent()
-                .structs
-                .first()
-                .map_or(0, |range| range.client),
-            time_ms: now.as_millis() as u64,
-            update: waiting.update.bytes().clone(),
-        }
     }
 
     /// Refuses one update by closing its author's socket: the author keeps the edit and brings it again.
@@ -554,8 +440,8 @@ impl Room {
 }
 
 /// Which of the two sync messages brought an update.
-#[derive(Clone, Copy)]
-enum Kind {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
     Step2,
     Update,
 }

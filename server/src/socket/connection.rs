@@ -14,8 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use super::Session;
 use crate::close::Close;
 use crate::limits::{
-    CLOSE_MS_MAX, CONTROL_FRAMES_COUNT_MAX, KEEPALIVE_MS, NO_PROGRESS_MS_MAX, PING_MS, PROBE_MS_MAX,
-    SILENCE_MS_MAX,
+    BUSY_KEEPALIVE_MS, CLOSE_MS_MAX, CONTROL_FRAMES_COUNT_MAX, KEEPALIVE_MS, NO_PROGRESS_MS_MAX, PING_MS,
+    PROBE_MS_MAX, SILENCE_MS_MAX,
 };
 use crate::listener::Meter;
 use crate::metrics;
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     let writer_ended = {
         let mut writer = pin!(write(&mut sink, &outbox, &clock, &meter));
         let read_end = {
-            let reader = pin!(read(&mut stream, &mut session, &clock));
+            let reader = pin!(read(&mut stream, &mut session, &outbox, &clock));
             tokio::select! {
                 end = reader => Some(end),
                 end = &mut writer => {
@@ -109,7 +109,12 @@ pub(crate) async fn run(
 }
 
 /// Reads until the peer ends. `Err` is the close that the peer shall get.
-async fn read(stream: &mut Reader, session: &mut Session, clock: &Clock) -> Result<(), Close> {
+async fn read(
+    stream: &mut Reader,
+    session: &mut Session,
+    outbox: &Outbox,
+    clock: &Clock,
+) -> Result<(), Close> {
     session.begin().await?;
     let mut control_frames = 0;
     let mut window_ends_ms = PING_MS;
@@ -129,7 +134,7 @@ async fn read(stream: &mut Reader, session: &mut Session, clock: &Clock) -> Resu
             None | Some(Ok(Message::Close(_))) => return Ok(()),
             Some(Ok(Message::Binary(frame))) => {
                 metrics::bytes_in(frame.len());
-                session.receive(frame).await?;
+                receive(session, frame, outbox).await?;
             }
             Some(Ok(Message::Text(_))) => {
                 metrics::refused_frame("text");
@@ -147,6 +152,24 @@ async fn read(stream: &mut Reader, session: &mut Session, clock: &Clock) -> Resu
                 }
             }
             Some(Err(error)) => return close_for(&error),
+        }
+    }
+}
+
+/// Passes a frame on. While the room is full this waits, and with it everything else the client says; it still
+/// hears that we are here.
+async fn receive(session: &mut Session, frame: Bytes, outbox: &Outbox) -> Result<(), Close> {
+    let mut receiving = pin!(session.receive(frame));
+    loop {
+        tokio::select! {
+            biased;
+            received = &mut receiving => return received,
+            () = tokio::time::sleep(Duration::from_millis(BUSY_KEEPALIVE_MS)) => {
+                if let Some(keepalive) = outbox.keepalive() {
+                    // An outbox that is full is a sign of life itself.
+                    let _ = outbox.send(keepalive);
+                }
+            }
         }
     }
 }

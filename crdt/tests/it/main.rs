@@ -1,0 +1,13 @@
+//! Tests of this crate from outside, in one binary.
+
+mod awareness;
+mod codec;
+mod doc;
+mod gate;
+mod hostile;
+mod mutation;
+mod random;
+mod replicas;
+mod session;
+mod written;
+mod yjs;

@@ -1,0 +1,202 @@
+//! Rooms wake, sleep and fail: nothing is lost on the way, and what is not loaded is not served (PS1).
+
+use std::time::Duration;
+
+use roomtone_crdt::Message;
+use roomtone_server::auth::Role;
+use roomtone_server::close::Close;
+use roomtone_server::outbox::Outbox;
+use roomtone_server::room::Voice;
+
+use crate::peer::{Heard, PATIENCE, same};
+use crate::world::{World, hocuspocus};
+use crate::yjs;
+
+/// Waits until the hub holds this many rooms. Retiring has no event that a test could see; it is a matter of turns.
+pub(crate) async fn rooms_become(world: &World, count: usize) {
+    let waiting = async {
+        while world.hub.rooms_count() != count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the rooms never became that many");
+}
+
+/// Threat 25: a join that meets a room on its way to sleep must not lose what the room had, nor find it empty.
+async fn joins_and_leaves(idle_ms: u64) {
+    const ROUNDS: u64 = 1_000;
+    let world = World::with(|limits| limits.room_idle_ms = idle_ms);
+    for round in 0..ROUNDS {
+        let mut peer = world.join("d", hocuspocus("d")).await;
+        peer.sync().await;
+        let known = peer.doc.state_vector().get(7);
+        assert_eq!(u64::from(known), round, "an acknowledged edit was not served");
+        peer.edit(yjs::insert(7, round, "x")).await;
+        assert_eq!(peer.until(|heard| matches!(heard, Heard::Status(_))).await, Heard::Status(true));
+        peer.leave();
+        // Let the room run into its sleep at different places.
+        for _ in 0..round % 7 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(u64::from(world.stored("d").await.state_vector().get(7)), ROUNDS);
+    rooms_become(&world, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ps1_a_thousand_joins_and_leaves_lose_nothing_when_rooms_sleep_at_once() {
+    joins_and_leaves(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ps1_a_thousand_joins_and_leaves_lose_nothing_when_rooms_sleep_soon() {
+    joins_and_leaves(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ps1_members_who_come_and_go_at_the_same_time_agree_with_the_store() {
+    let world = World::with(|limits| limits.room_idle_ms = 0);
+    let mut writers = Vec::new();
+    for client in 1..=4_u64 {
+        let (hub, limits) = (world.hub.clone(), world.limits.clone());
+        let world = World { hub, limits, ..World::over(world.store.clone(), (*world.limits).clone()) };
+        writers.push(tokio::spawn(async move {
+            for clock in 0..100 {
+                let mut peer = world.join("d", hocuspocus("d")).await;
+                peer.sync().await;
+                assert_eq!(u64::from(peer.doc.state_vector().get(client)), clock);
+                peer.edit(yjs::insert(client, clock, "x")).await;
+                peer.until(|heard| *heard == Heard::Status(true)).await;
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    let stored = world.stored("d").await;
+    for client in 1..=4 {
+        assert_eq!(stored.state_vector().get(client), 100);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_first_joins_of_a_cold_document_are_one_load() {
+    let world = World::new();
+    world.apply("d", yjs::insert(7, 0, "hello")).await.await.expect("an answer").expect("stored");
+    let cold = World::over(world.store.clone(), (*world.limits).clone());
+    let loads = cold.faults.loads();
+    cold.faults.delay_loads(Duration::from_millis(500));
+    let mut peers = Vec::new();
+    for _ in 0..100 {
+        peers.push(cold.join("d", Voice::YWebsocket).await);
+    }
+    for peer in &mut peers {
+        peer.sync().await;
+        assert_eq!(peer.doc.state_vector().get(7), 5);
+    }
+    assert_eq!(cold.faults.loads() - loads, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ps1_when_the_load_fails_everyone_who_waits_is_told_to_come_back_and_a_later_join_works() {
+    let world = World::new();
+    world.apply("d", yjs::insert(7, 0, "hello")).await.await.expect("an answer").expect("stored");
+    let cold = World::over(world.store.clone(), (*world.limits).clone());
+    cold.faults.fail_loads(true);
+    cold.faults.delay_loads(Duration::from_millis(100));
+    let mut peers = Vec::new();
+    for _ in 0..10 {
+        peers.push(cold.join("d", Voice::YWebsocket).await);
+    }
+    let Err(close) = cold.snapshot("d").await else { panic!("a document that cannot be loaded was served") };
+    assert_eq!(close.code(), 1013);
+    for peer in &mut peers {
+        assert_eq!(peer.until_closed().await.code(), 1013);
+        assert!(peer.heard.is_empty(), "heard {:?} from a room that never was", peer.heard);
+    }
+    drop(peers);
+    rooms_become(&cold, 0).await;
+    cold.faults.fail_loads(false);
+    let mut late = cold.join("d", Voice::YWebsocket).await;
+    late.sync().await;
+    assert_eq!(late.doc.state_vector().get(7), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_hangs_is_given_up() {
+    let world = World::new();
+    world.faults.delay_loads(Duration::from_secs(3600));
+    let mut peer = world.join("d", Voice::YWebsocket).await;
+    assert_eq!(peer.until_closed().await.code(), 1013);
+    rooms_become(&world, 0).await;
+}
+
+/// Threat 32.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_nobody_wrote_in_writes_nothing_and_is_freed_at_once() {
+    let world = World::new();
+    for number in 0..100 {
+        let mut peer = world.join(&format!("empty-{number}"), Voice::YSweet).await;
+        peer.sync().await;
+        peer.say(Message::Awareness(yjs::awareness(7, 1, "{}"))).await;
+    }
+    let started = tokio::time::Instant::now();
+    rooms_become(&world, 0).await;
+    assert!(started.elapsed() < Duration::from_secs(1), "an empty room was kept");
+    assert_eq!(world.faults.appends(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_with_content_sleeps_after_its_idle_time() {
+    let world = World::with(|limits| limits.room_idle_ms = 5_000);
+    let mut peer = world.join("d", hocuspocus("d")).await;
+    peer.edit(yjs::insert(7, 0, "x")).await;
+    peer.until(|heard| *heard == Heard::Status(true)).await;
+    peer.leave();
+    tokio::time::sleep(Duration::from_millis(4_900)).await;
+    assert_eq!(world.hub.rooms_count(), 1);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(world.hub.rooms_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_does_not_sleep_on_what_is_not_saved() {
+    let world = World::with(|limits| limits.room_idle_ms = 0);
+    let mut peer = world.join("d", Voice::YWebsocket).await;
+    peer.sync().await;
+    world.faults.fail_appends(true);
+    peer.edit(yjs::insert(7, 0, "x")).await;
+    peer.leave();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.hub.rooms_count(), 1);
+    world.faults.fail_appends(false);
+    rooms_become(&world, 0).await;
+    assert_eq!(world.stored("d").await.state_vector().get(7), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_words_of_a_member_count() {
+    let world = World::new();
+    let peer = world.join("d", Voice::YWebsocket).await;
+    for clock in 0..200 {
+        peer.say(Message::Update(yjs::insert(7, clock, "x"))).await;
+    }
+    drop(peer);
+    world.saver.flush().await;
+    let doc = world.snapshot("d").await.expect("it answers");
+    assert_eq!(doc.state_vector().get(7), 200);
+    let stored = world.stored("d").await;
+    world.saver.flush().await;
+    assert!(same(&doc, &stored) || same(&doc, &world.stored("d").await));
+}
+
+#[tokio::test]
+async fn more_rooms_than_the_bound_are_refused_with_a_retryable_code() {
+    let world = World::with(|limits| limits.rooms_count_max = 2);
+    let _one = world.join("1", Voice::YWebsocket).await;
+    let _two = world.join("2", Voice::YWebsocket).await;
+    let outbox = Outbox::new(1_000);
+    let refused = world.sit("3", Voice::YWebsocket, Role::Editor, outbox, None).await;
+    assert_eq!(refused.err().map(Close::code), Some(1013));
+    let _again = world.join("1", Voice::YWebsocket).await;
+}

@@ -1,0 +1,128 @@
+//! Readers that do not keep up: one resync in place of a queue, and nothing skipped (PS9).
+
+use std::time::Duration;
+
+use roomtone_crdt::Message;
+use roomtone_server::room::Voice;
+
+use crate::peer::{Heard, Peer, same};
+use crate::world::{World, hocuspocus};
+use crate::yjs;
+
+/// Reads until the peer holds what the room holds.
+async fn until_same(world: &World, peer: &mut Peer) {
+    let whole = world.snapshot("d").await.expect("the room answers");
+    let waiting = async {
+        while !same(&peer.doc, &whole) {
+            peer.read().await;
+        }
+    };
+    let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    assert!(came.is_ok(), "skipped: has {:?}, lacks some of {:?}", peer.doc.state_vector(), whole.state_vector());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ps9_a_reader_that_stops_gets_one_resync_that_makes_it_equal() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 10_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+        let mut slow = world.join("d", voice).await;
+        slow.sync().await;
+        let known = u64::from(writer.doc.state_vector().get(7));
+        for clock in known..known + 100 {
+            writer.edit(yjs::insert(7, clock * 1_000 - clock * 999, "x")).await;
+            writer.until(|heard| *heard == Heard::Status(true)).await;
+        }
+        writer.edit(yjs::insert(7, known + 100, &"y".repeat(20_000))).await;
+        writer.edit(yjs::delete(7, known, 50)).await;
+        writer.until(|heard| *heard == Heard::Status(true)).await;
+        writer.until(|heard| *heard == Heard::Status(true)).await;
+        // The socket had this much waiting for it at most: the bound, or one frame.
+        let outgoing = slow.outbox.take().await;
+        let waiting: usize = outgoing.frames.iter().map(|frame| frame.len()).sum();
+        assert!(waiting < 31_000, "{waiting} bytes waited");
+        slow.digest(outgoing);
+        until_same(&world, &mut slow).await;
+    }
+}
+
+/// The room's document holds edits that wait for their commit and were sent to nobody: a resync must not begin
+/// behind them.
+#[tokio::test(start_paused = true)]
+async fn ps9_presence_that_does_not_fit_hides_no_edit_that_is_still_being_saved() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 2_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    let mut slow = world.join("d", Voice::YWebsocket).await;
+    slow.sync().await;
+    writer.edit(yjs::insert(7, 0, &"x".repeat(1_500))).await;
+    writer.until(|heard| *heard == Heard::Status(true)).await;
+    world.faults.delay_appends(Duration::from_millis(200));
+    writer.edit(yjs::insert(7, 1_500, "behind")).await;
+    let state = format!("{{\"name\":\"{}\"}}", "n".repeat(1_000));
+    writer.say(Message::Awareness(yjs::awareness(7, 1, &state))).await;
+    writer.until(|heard| *heard == Heard::Status(true)).await;
+    until_same(&world, &mut slow).await;
+}
+
+/// A member of two documents on one socket: the queue may be full before it has its first answer.
+#[tokio::test(start_paused = true)]
+async fn ps9_an_answer_that_does_not_fit_is_in_the_resync() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 2_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    writer.edit(yjs::insert(7, 0, &"x".repeat(1_500))).await;
+    writer.until(|heard| *heard == Heard::Status(true)).await;
+    let mut slow = world.join("d", Voice::YWebsocket).await;
+    slow.read().await;
+    world.faults.delay_appends(Duration::from_millis(200));
+    // Two edits, so that the second relay finds the outbox full of the first.
+    for (clock, text) in [(1_500, "y".repeat(1_500)), (3_000, "z".repeat(1_500))] {
+        writer.edit(yjs::insert(7, clock, &text)).await;
+        writer.until(|heard| *heard == Heard::Status(true)).await;
+    }
+    slow.say(Message::Step1(slow.doc.state_vector().clone())).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    until_same(&world, &mut slow).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ps9_a_slow_reader_misses_nothing_whatever_the_store_does() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 1_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    let mut readers = Vec::new();
+    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+        let mut reader = world.join("d", voice).await;
+        reader.sync().await;
+        readers.push(reader);
+    }
+    let mut clock = 0;
+    for round in 0_u64..300 {
+        world.faults.fail_appends(round % 50 > 40);
+        world.faults.delay_appends(Duration::from_millis(round * 7 % 400));
+        let text = "x".repeat((round * 131 % 900 + 1) as usize);
+        writer.edit(yjs::insert(7, clock, &text)).await;
+        clock += text.len() as u64;
+        if round % 3 == 0 {
+            let state = format!("{{\"round\":{round},\"pad\":\"{}\"}}", "p".repeat((round * 37 % 700) as usize));
+            writer.say(Message::Awareness(yjs::awareness(7, round + 1, &state))).await;
+        }
+        if round % 11 == 0 {
+            let reader = &readers[(round % 3) as usize];
+            reader.say(Message::Step1(reader.doc.state_vector().clone())).await;
+        }
+        tokio::time::sleep(Duration::from_millis(round * 13 % 90)).await;
+        writer.read_now().await;
+        for (number, reader) in readers.iter_mut().enumerate() {
+            if round % (5 + number as u64 * 4) == 0 {
+                reader.read_now().await;
+            }
+        }
+    }
+    world.faults.fail_appends(false);
+    world.faults.delay_appends(Duration::ZERO);
+    world.saver.flush().await;
+    for reader in &mut readers {
+        assert_eq!(reader.closed, None);
+        until_same(&world, reader).await;
+        assert_eq!(reader.sees(), [7]);
+    }
+}
