@@ -74,6 +74,14 @@ impl StateVector {
         }
     }
 
+    /// What both have: of two clocks for a client the lower one.
+    pub fn meet(&self, other: &StateVector) -> StateVector {
+        let lower = self
+            .iter()
+            .map(|(client, clock)| (client, clock.min(other.get(client))));
+        StateVector::from_pairs(lower.collect())
+    }
+
     /// Whether this has everything that the other has. Deletions are not part of a state vector.
     pub fn covers(&self, other: &StateVector) -> bool {
         other

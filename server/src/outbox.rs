@@ -72,7 +72,8 @@ struct State {
 }
 
 impl Outbox {
-    /// An outbox that holds at most `bytes_max` bytes, or one frame of any size.
+    /// An outbox that takes frames as long as less than `bytes_max` wait: at most that and one frame, of any size,
+    /// because a whole document is one frame.
     pub fn new(bytes_max: usize) -> Outbox {
         Outbox {
             shared: Arc::new(Shared {
@@ -90,7 +91,7 @@ impl Outbox {
             // Nobody will read it; the member's leave is already on its way.
             return Queued::Yes;
         }
-        if !state.frames.is_empty() && state.bytes + frame.len() > self.shared.bytes_max {
+        if state.bytes >= self.shared.bytes_max {
             return Queued::Full;
         }
         self.push(state, frame);
@@ -204,27 +205,29 @@ mod tests {
     async fn over_the_bound_nothing_is_queued_and_the_room_hears_when_it_drained() {
         let outbox = Outbox::new(100);
         assert_eq!(outbox.send(frame(80)), Queued::Yes);
+        assert_eq!(outbox.send(frame(80)), Queued::Yes);
         assert_eq!(outbox.send(frame(80)), Queued::Full);
         let (tell, mut told) = mpsc::unbounded_channel();
         outbox.tell_when_drained(&tell, ConnectionId(7));
         let outgoing = outbox.take().await;
-        assert_eq!(outgoing.frames.len(), 1);
+        assert_eq!(outgoing.frames.len(), 2);
         assert!(told.try_recv().is_err(), "told before it was written");
         outgoing.drained();
         assert_eq!(told.recv().await, Some(ConnectionId(7)));
     }
 
     #[tokio::test]
-    async fn one_frame_of_any_size_fits_an_empty_outbox() {
+    async fn one_frame_of_any_size_fits_behind_a_small_one() {
         let outbox = Outbox::new(100);
+        assert_eq!(outbox.send(frame(1)), Queued::Yes);
         assert_eq!(outbox.send(frame(5_000)), Queued::Yes);
-        assert_eq!(outbox.take().await.frames[0].len(), 5_000);
+        assert_eq!(outbox.take().await.frames[1].len(), 5_000);
     }
 
     #[tokio::test]
     async fn acknowledgements_outlive_the_bound_and_then_close() {
         let outbox = Outbox::new(100);
-        assert_eq!(outbox.send(frame(90)), Queued::Yes);
+        assert_eq!(outbox.send(frame(100)), Queued::Yes);
         outbox.send_always(frame(90));
         assert_eq!(outbox.send(frame(1)), Queued::Full);
         outbox.send_always(frame(90));

@@ -114,6 +114,8 @@ pub(crate) struct Seated {
     pub(crate) member: Member,
     /// Set while the outbox is over its bound: what the member had when the first frame was withheld.
     pub(crate) lagging: Option<StateVector>,
+    /// Whether the answer to its Step1 was among what was withheld: a client waits for a Step2 to be synced.
+    pub(crate) owes_answer: bool,
     /// Whether the member was asked for what its updates lack, and has not sent anything whole since.
     pub(crate) asked: bool,
     /// Whether it wrote although it may not. It was told once, and nothing it asks for is acknowledged any more: its
@@ -129,6 +131,7 @@ impl Seated {
         Seated {
             member,
             lagging: None,
+            owes_answer: false,
             asked: false,
             wrote_read_only: false,
             ysweet_acked: Bytes::from_static(&[0]),

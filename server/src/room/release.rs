@@ -161,13 +161,24 @@ impl Room {
         match self.awake.doc.diff(&since) {
             Ok(update) => {
                 let number = self.awake.log.accepted();
+                let owes_answer = std::mem::take(&mut seated.owes_answer);
                 let body = encode::update(&update);
                 self.hold(Held::Answer {
                     number,
                     to: id,
                     body,
-                    since,
+                    since: since.clone(),
                 });
+                if owes_answer {
+                    // PS3: the content has gone out as an update; this is what the client calls synced.
+                    let body = encode::step2(&Update::empty());
+                    self.hold(Held::Answer {
+                        number,
+                        to: id,
+                        body,
+                        since,
+                    });
+                }
                 self.send_all_awareness(id);
             }
             Err(broken) => {
@@ -319,9 +330,15 @@ impl Awake {
             return;
         };
         metrics::frames_out("answer", 1);
-        if seated.member.outbox.send(seated.member.voice.frame(&body)) == Queued::Full {
-            // The resync will carry it: it starts from what the member said it has.
-            seated.lagging.get_or_insert(since);
+        if seated.lagging.is_some()
+            || seated.member.outbox.send(seated.member.voice.frame(&body)) == Queued::Full
+        {
+            // The resync will carry it: it starts from what the member said it has, or before.
+            seated.lagging = Some(match seated.lagging.take() {
+                Some(known) => known.meet(&since),
+                None => since,
+            });
+            seated.owes_answer = true;
             seated.member.outbox.tell_when_drained(drained, to);
         }
     }
