@@ -12,7 +12,11 @@ const AUTHOR: ConnectionId = ConnectionId(1);
 /// One typed character: behind `origin`, in front of `right_origin`, or the first one of the text.
 fn typed(client: u64, clock: u32, origin: Option<(u64, u32)>, right_origin: Option<(u64, u32)>) -> Update {
     let mut writer = Writer::new();
-    writer.var_uint(1).var_uint(1).var_uint(client).var_uint(u64::from(clock));
+    writer
+        .var_uint(1)
+        .var_uint(1)
+        .var_uint(client)
+        .var_uint(u64::from(clock));
     let mut info = 4;
     info |= if origin.is_some() { 0x80 } else { 0 };
     info |= if right_origin.is_some() { 0x40 } else { 0 };
@@ -30,7 +34,9 @@ fn typed(client: u64, clock: u32, origin: Option<(u64, u32)>, right_origin: Opti
 /// Somebody who types `count` characters, one after the other.
 fn typing(client: u64, from: u32, count: u32) -> Vec<(ConnectionId, Update)> {
     let behind = |clock: u32| clock.checked_sub(1).map(|before| (client, before));
-    (from..from + count).map(|clock| (AUTHOR, typed(client, clock, behind(clock), None))).collect()
+    (from..from + count)
+        .map(|clock| (AUTHOR, typed(client, clock, behind(clock), None)))
+        .collect()
 }
 
 /// 50,000 characters typed in order, and 50,000 put between two of them each.
@@ -53,7 +59,10 @@ fn crowded(clients: u64) -> Doc {
 
 fn documents(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("doc");
-    group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    group
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
 
     let small = typed(12_345_678, 1_000, Some((12_345_678, 999)), None);
     group.bench_function("gate, one character", |bencher| {
@@ -63,15 +72,18 @@ fn documents(criterion: &mut Criterion) {
     let updates = typing(7, 0, 1_000);
     group.throughput(Throughput::Elements(updates.len() as u64));
     for turn in [1, 100, 1_000] {
-        group.bench_function(format!("apply 1000 updates, {turn} a turn, empty document"), |bencher| {
-            let apply = |mut doc: Doc| {
-                for batch in updates.chunks(turn) {
-                    doc.apply(batch).expect("fits");
-                }
-                doc
-            };
-            bencher.iter_batched(Doc::new, apply, BatchSize::LargeInput);
-        });
+        group.bench_function(
+            format!("apply 1000 updates, {turn} a turn, empty document"),
+            |bencher| {
+                let apply = |mut doc: Doc| {
+                    for batch in updates.chunks(turn) {
+                        doc.apply(batch).expect("fits");
+                    }
+                    doc
+                };
+                bencher.iter_batched(Doc::new, apply, BatchSize::LargeInput);
+            },
+        );
     }
     for clients in [100, 2_000] {
         for turn in [1, 100, 1_000] {
@@ -137,13 +149,20 @@ fn documents(criterion: &mut Criterion) {
 fn presence(client: u64, clock: u64) -> AwarenessUpdate {
     let state = format!("{{\"user\":{{\"name\":\"Somebody\",\"color\":\"#30bced\"}},\"cursor\":{clock}}}");
     let mut writer = Writer::new();
-    writer.var_uint(1).var_uint(client).var_uint(clock).var_string(&state);
+    writer
+        .var_uint(1)
+        .var_uint(client)
+        .var_uint(clock)
+        .var_string(&state);
     AwarenessUpdate::decode(Bytes::from(writer.into_bytes())).expect("written well")
 }
 
 fn awareness(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("awareness");
-    group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    group
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
     let mut room = Awareness::new();
     for member in 1..=500 {
         room.join(ConnectionId(member));
@@ -159,9 +178,15 @@ fn awareness(criterion: &mut Criterion) {
             clock += 1;
             presence(1, clock)
         };
-        bencher.iter_batched(next, |change| room.receive(AUTHOR, None, &change), BatchSize::SmallInput);
+        bencher.iter_batched(
+            next,
+            |change| room.receive(AUTHOR, None, &change),
+            BatchSize::SmallInput,
+        );
     });
-    group.bench_function("everyone, 500 members", |bencher| bencher.iter(|| room.encode_all()));
+    group.bench_function("everyone, 500 members", |bencher| {
+        bencher.iter(|| room.encode_all())
+    });
     group.finish();
 }
 

@@ -8,78 +8,17 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
 
 use crate::ClientId;
-use crate::any::is_json;
-use crate::gate::{Refusal, Rule};
-use crate::lib0::{Reader, Writer};
+use crate::lib0::Writer;
 use crate::limits::{
-    AWARENESS_CLAIMS_COUNT_MAX, AWARENESS_DEPTH_MAX, AWARENESS_IDS_COUNT_MAX, AWARENESS_STATE_BYTES_MAX,
-    AWARENESS_TOMBSTONES_COUNT_MAX, CLOCK_COUNT_MAX,
+    AWARENESS_CLAIMS_COUNT_MAX, AWARENESS_IDS_COUNT_MAX, AWARENESS_TOMBSTONES_COUNT_MAX, CLOCK_COUNT_MAX,
 };
+use crate::presence::{AwarenessUpdate, Entry, Stamp, checked};
 
 /// One membership of a room. Unique within a process, counted from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
-
-/// Identity from a token, put into the states of its connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Becomes `user.id`.
-    pub id: String,
-    /// Becomes `user.name`, if there is one.
-    pub name: Option<String>,
-}
-
-/// An awareness update from the wire, its structure checked. The JSON inside is not looked at yet.
-#[derive(Clone, Debug)]
-pub struct AwarenessUpdate {
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    client: ClientId,
-    clock: u32,
-    /// None for `null`: the client is gone.
-    state: Option<Bytes>,
-}
-
-impl AwarenessUpdate {
-    /// Reads `varUint n`, then n times client, clock and JSON. Clocks of 2^31 and more are dropped with their entry
-    /// when it is received, so that one bad entry does not hide the others.
-    ///
-    /// # Errors
-    /// [`Rule::Count`], [`Rule::Truncated`], [`Rule::Integer`], [`Rule::Utf8`], [`Rule::Trailing`].
-    pub fn decode(bytes: Bytes) -> Result<AwarenessUpdate, Refusal> {
-        let mut reader = Reader::new(&bytes);
-        let count = reader.count(3)?;
-        // Bounded by the bytes that are there; most frames hold one entry.
-        let mut entries = Vec::with_capacity(count.min(64) as usize);
-        for _ in 0..count {
-            let client = reader.var_uint()?;
-            let clock = u32::try_from(reader.var_uint()?).unwrap_or(u32::MAX);
-            let text = reader.var_string()?;
-            let state = (text != "null").then(|| bytes.slice_ref(text.as_bytes()));
-            entries.push(Entry { client, clock, state });
-        }
-        if !reader.is_done() {
-            return Err(reader.refuse(Rule::Trailing));
-        }
-        Ok(AwarenessUpdate { entries })
-    }
-
-    /// Entries in it.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
 
 /// What became of an awareness update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,11 +54,12 @@ struct Present {
     strength: Strength,
 }
 
-/// An id that was removed: its clock, and when in the order of joins and removals.
+/// An id that was removed: its clock, when in the order of joins and removals, and whose it was.
 #[derive(Debug)]
 struct Removed {
     clock: u32,
     order: u64,
+    owner: ConnectionId,
 }
 
 #[derive(Debug, Default)]
@@ -216,7 +156,7 @@ impl Awareness {
     pub fn take_returned(&mut self) -> Vec<ConnectionId> {
         if !self.returned.is_empty() {
             for present in self.present.values_mut() {
-                present.clock += RENEWAL_CLOCKS;
+                present.clock = present.clock.saturating_add(RENEWAL_CLOCKS);
             }
         }
         std::mem::take(&mut self.returned)
@@ -290,8 +230,10 @@ impl Awareness {
             }
             Err(NoPlace::Foreign(owner)) => {
                 received.foreign.push((entry.client, owner));
-                if let Some(state) = checked(state, stamp) {
-                    self.claim(from, entry, state);
+                if self.may_claim(from, strength, entry.client) {
+                    if let Some(state) = checked(state, stamp) {
+                        self.claim(from, entry, state);
+                    }
                 }
                 return;
             }
@@ -330,7 +272,7 @@ impl Awareness {
                     return Err(NoPlace::Echo);
                 }
                 // The owner need not know that its clock was moved on.
-                let clock = entry.clock.max(present.clock + 1);
+                let clock = entry.clock.max(present.clock.saturating_add(1));
                 return Ok(Place {
                     clock,
                     strength: present.strength,
@@ -338,7 +280,7 @@ impl Awareness {
                 });
             }
             if strength == Strength::Primary && present.strength == Strength::Relayed {
-                let clock = entry.clock.max(present.clock) + 1;
+                let clock = entry.clock.max(present.clock).saturating_add(1);
                 return Ok(Place {
                     clock,
                     strength,
@@ -360,9 +302,10 @@ impl Awareness {
         }
         match self.removed.get(&entry.client) {
             Some(removed) if entry.clock <= removed.clock => {
-                if member.joined > removed.order {
+                // Whoever said goodbye may greet again on the same connection: that is no echo either.
+                if member.joined > removed.order || removed.owner == from {
                     Ok(Place {
-                        clock: removed.clock + 1,
+                        clock: removed.clock.saturating_add(1),
                         strength,
                         is_return: true,
                     })
@@ -404,11 +347,6 @@ impl Awareness {
             member.ids.retain(|id| *id != client);
         }
         self.remove(client);
-        // The connection that said goodbye may greet again with the same id: for it this is no echo.
-        if let Some(member) = self.members.get_mut(&owner) {
-            self.order += 1;
-            member.joined = self.order;
-        }
         self.promote_claim(client);
     }
 
@@ -423,6 +361,7 @@ impl Awareness {
             Removed {
                 clock: present.clock,
                 order: self.order,
+                owner: present.owner,
             },
         );
         self.removed_order.push_back((self.order, client));
@@ -450,7 +389,10 @@ impl Awareness {
         if let Some(member) = self.members.get_mut(&heir) {
             member.claims.retain(|(claimed, _, _)| *claimed != client);
         }
-        let known = self.removed.get(&client).map_or(0, |removed| removed.clock + 1);
+        let known = self
+            .removed
+            .get(&client)
+            .map_or(0, |removed| removed.clock.saturating_add(1));
         // It came back while its old socket still seemed to be there.
         self.returned.push(heir);
         let present = Present {
@@ -461,6 +403,13 @@ impl Awareness {
             strength: Strength::Primary,
         };
         self.bind(client, present);
+    }
+
+    /// Only who introduces itself with an id claims it, and may renew that. A second tab of a browser, which hears of
+    /// the first one's changes before we do and sends them on, would inherit the first one's id otherwise.
+    fn may_claim(&self, from: ConnectionId, strength: Strength, client: ClientId) -> bool {
+        let claims = |member: &Member| member.claims.iter().any(|(claimed, _, _)| *claimed == client);
+        strength == Strength::Primary || self.members.get(&from).is_some_and(claims)
     }
 
     fn claim(&mut self, from: ConnectionId, entry: &Entry, state: Bytes) {
@@ -501,31 +450,4 @@ enum NoPlace {
     Echo,
     Full,
     Foreign(ConnectionId),
-}
-
-/// A state that others may be shown: valid JSON within its bounds, stamped. None when it is not.
-fn checked(state: &Bytes, stamp: Option<&Stamp>) -> Option<Bytes> {
-    if state.len() > AWARENESS_STATE_BYTES_MAX {
-        return None;
-    }
-    let text = std::str::from_utf8(state).ok()?;
-    is_json(text, AWARENESS_DEPTH_MAX).ok()?;
-    let Some(stamp) = stamp else {
-        // A copy: a slice would keep the whole frame alive for as long as the state stands.
-        return Some(Bytes::copy_from_slice(state));
-    };
-    let mut value: Value = serde_json::from_str(text).ok()?;
-    if let Value::Object(fields) = &mut value {
-        let user = fields.entry("user").or_insert_with(|| Value::Object(Map::new()));
-        if !user.is_object() {
-            *user = Value::Object(Map::new());
-        }
-        if let Value::Object(user) = user {
-            user.insert("id".to_owned(), Value::String(stamp.id.clone()));
-            if let Some(name) = &stamp.name {
-                user.insert("name".to_owned(), Value::String(name.clone()));
-            }
-        }
-    }
-    serde_json::to_vec(&value).ok().map(Bytes::from)
 }

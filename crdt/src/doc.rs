@@ -17,14 +17,11 @@ use yrs::{OffsetKind, Options, ReadTxn, Transact, TransactionMut};
 use crate::awareness::ConnectionId;
 use crate::block::Id;
 use crate::gate::Refusal;
-use crate::limits::{PENDING_CONNECTION_BYTES_MAX, PENDING_DOC_BYTES_MAX, PENDING_DOC_COUNT_MAX};
+use crate::pending::{Pending, STORE};
 use crate::shape::Shape;
 use crate::state_vector::StateVector;
 use crate::update::Update;
 use crate::{ClientId, gate::Extent};
-
-/// Stands for the store as an author. Connections count from 1.
-const STORE: ConnectionId = ConnectionId(0);
 
 /// What became of one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,14 +77,6 @@ pub enum Broken {
     Engine(String),
 }
 
-/// An update that waits for its past.
-struct Waiting {
-    author: ConnectionId,
-    update: Update,
-    /// Its place in the turn that brought it, during that turn.
-    place: Option<usize>,
-}
-
 /// Deleted ranges per client, sorted and merged.
 type Deleted = HashMap<ClientId, Vec<(u32, u32)>>;
 
@@ -97,8 +86,7 @@ pub struct Doc {
     shape: Shape,
     state_vector: StateVector,
     version: u64,
-    pending: Vec<Waiting>,
-    pending_bytes: usize,
+    pending: Pending,
     /// What is deleted, once somebody asked in this version.
     deleted: OnceLock<Deleted>,
     /// A transaction failed. The engine may still hold its own lock then, and would wait for it for ever.
@@ -126,8 +114,7 @@ impl Doc {
             shape: Shape::default(),
             state_vector: StateVector::default(),
             version: 0,
-            pending: Vec::new(),
-            pending_bytes: 0,
+            pending: Pending::default(),
             deleted: OnceLock::new(),
             is_broken: false,
         }
@@ -228,24 +215,17 @@ impl Doc {
 
     /// Bytes of updates that wait for their past.
     pub fn pending_bytes(&self) -> usize {
-        self.pending_bytes
+        self.pending.bytes()
     }
 
     /// The same, of one connection.
     pub fn pending_bytes_of(&self, author: ConnectionId) -> usize {
-        self.pending
-            .iter()
-            .filter(|waiting| waiting.author == author)
-            .map(Waiting::bytes)
-            .sum()
+        self.pending.bytes_of(author)
     }
 
     /// Drops what waits from one connection: it is gone, and brings it again.
     pub fn forget_pending(&mut self, author: ConnectionId) {
-        if !self.pending.is_empty() {
-            self.pending.retain(|waiting| waiting.author != author);
-            self.pending_bytes = self.pending.iter().map(Waiting::bytes).sum();
-        }
+        self.pending.forget(author);
     }
 
     fn integrate(&mut self, batch: &[(ConnectionId, Update)], wanted: Wanted) -> Result<Turn, Broken> {
@@ -266,7 +246,6 @@ impl Doc {
             shape: std::mem::take(&mut self.shape),
             state_vector: std::mem::take(&mut self.state_vector),
             pending: std::mem::take(&mut self.pending),
-            pending_bytes: self.pending_bytes,
             outcomes: Vec::with_capacity(batch.len()),
             late: Vec::new(),
             news: Vec::new(),
@@ -283,7 +262,6 @@ impl Doc {
         self.shape = work.shape;
         self.state_vector = work.state_vector;
         self.pending = work.pending;
-        self.pending_bytes = work.pending_bytes;
         if !work.news.is_empty() {
             self.version += 1;
             self.deleted = OnceLock::new();
@@ -339,8 +317,7 @@ struct Work {
     wanted: Wanted,
     shape: Shape,
     state_vector: StateVector,
-    pending: Vec<Waiting>,
-    pending_bytes: usize,
+    pending: Pending,
     outcomes: Vec<Outcome>,
     late: Vec<Late>,
     news: Vec<News>,
@@ -377,23 +354,19 @@ impl Work {
         for (place, (author, update)) in batch.iter().enumerate() {
             let outcome = if self.fits(update.extent()) {
                 self.integrate(transaction, update)?
+            } else if self.pending.keep(*author, update, place) {
+                Outcome::Pending
             } else {
-                self.keep(*author, update, place)
+                Outcome::PendingFull
             };
             self.outcomes.push(outcome);
         }
         // What was integrated may be what others waited for, and those again.
-        let mut grown = !self.news.is_empty();
-        while grown && !self.pending.is_empty() {
-            grown = false;
-            for one in std::mem::take(&mut self.pending) {
-                if !self.fits(one.update.extent()) {
-                    self.pending.push(one);
-                    continue;
-                }
-                self.pending_bytes -= one.bytes();
+        if !self.news.is_empty() && !self.pending.is_empty() {
+            let mut queue = self.pending.queue(&self.state_vector);
+            while let Some(one) = queue.pop() {
                 let outcome = self.integrate(transaction, &one.update)?;
-                grown |= outcome == Outcome::New;
+                queue.arrived(one.update.extent(), &self.state_vector);
                 match one.place {
                     // It only had to wait for a later one of this very turn.
                     Some(place) => self.outcomes[place] = outcome,
@@ -404,10 +377,9 @@ impl Work {
                     }),
                 }
             }
+            self.pending.put_back(queue);
         }
-        for one in &mut self.pending {
-            one.place = None;
-        }
+        self.pending.end_turn();
         Ok(())
     }
 
@@ -459,42 +431,14 @@ impl Work {
         if asks && deleted_count(transaction) == deleted_before {
             return Ok(Outcome::Nothing);
         }
-        // A deletion alone goes out as it came as well: repeating what is deleted already does no harm.
+        // A deletion alone goes out as it came as well: repeating what is deleted already does no harm. Blocks that
+        // are known by their clocks must not: they may be other ones than those that are here, and whoever reads the
+        // log in another order would take these.
         self.news.push(News {
             update: update.clone(),
-            whole: whole || !brings_blocks,
+            whole: whole || extent.structs.is_empty(),
         });
         Ok(Outcome::New)
-    }
-
-    fn keep(&mut self, author: ConnectionId, update: &Update, place: usize) -> Outcome {
-        let bytes = update.bytes().len();
-        let own: usize = self
-            .pending
-            .iter()
-            .filter(|waiting| waiting.author == author)
-            .map(Waiting::bytes)
-            .sum();
-        let full = self.pending.len() >= PENDING_DOC_COUNT_MAX
-            || self.pending_bytes + bytes > PENDING_DOC_BYTES_MAX
-            || own + bytes > PENDING_CONNECTION_BYTES_MAX;
-        // What is loaded from the store was accepted before, and is bounded there.
-        if full && author != STORE {
-            return Outcome::PendingFull;
-        }
-        self.pending_bytes += bytes;
-        self.pending.push(Waiting {
-            author,
-            update: update.clone(),
-            place: Some(place),
-        });
-        Outcome::Pending
-    }
-}
-
-impl Waiting {
-    fn bytes(&self) -> usize {
-        self.update.bytes().len()
     }
 }
 

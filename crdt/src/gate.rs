@@ -74,6 +74,8 @@ pub enum Rule {
     Circle,
     /// The neighbours of a block are two, and belong to one list.
     Neighbours,
+    /// A key of a map holds one value at a time.
+    Key,
     /// Deleted ranges are not empty.
     DeleteRange,
 }
@@ -103,6 +105,7 @@ impl Rule {
             Rule::Reference => "refers_to_itself",
             Rule::Circle => "refers_in_a_circle",
             Rule::Neighbours => "neighbours_apart",
+            Rule::Key => "many_values_for_key",
             Rule::DeleteRange => "empty_delete_range",
         }
     }

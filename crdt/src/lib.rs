@@ -15,18 +15,21 @@ pub mod hocuspocus;
 mod lib0;
 pub mod limits;
 mod message;
+mod pending;
+mod presence;
 mod shape;
 mod state_vector;
 mod update;
 pub mod ysweet;
 pub mod ywebsocket;
 
-pub use awareness::{Awareness, AwarenessUpdate, ConnectionId, Received, Stamp};
+pub use awareness::{Awareness, ConnectionId, Received};
 pub use dialect::Dialect;
 pub use doc::{Broken, Doc, Late, Outcome, Turn};
 pub use gate::{ClockRange, Extent, Refusal, Rule};
 pub use lib0::{Reader, Writer};
 pub use message::{BadFrame, Message};
+pub use presence::{AwarenessUpdate, Stamp};
 pub use state_vector::StateVector;
 pub use update::Update;
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::awareness::AwarenessUpdate;
 use crate::gate::{Refusal, Rule};
 use crate::lib0::Reader;
+use crate::presence::AwarenessUpdate;
 use crate::state_vector::StateVector;
 use crate::update::Update;
 

@@ -25,6 +25,8 @@ struct List {
     /// The shared type. None at the top of the document.
     parent: Option<Id>,
     depth: u16,
+    /// What was ever set under one key.
+    is_keyed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +74,7 @@ impl Shape {
     /// the shape is that of no document any more.
     ///
     /// # Errors
-    /// [`Rule::Circle`], [`Rule::Neighbours`], [`Rule::Parent`], [`Rule::Depth`], [`Rule::Reference`].
+    /// [`Rule::Circle`], [`Rule::Neighbours`], [`Rule::Key`], [`Rule::Parent`], [`Rule::Depth`], [`Rule::Reference`].
     pub(crate) fn admit(&mut self, update: &Update, is_alive: impl Fn(Id) -> bool) -> Result<(), Refusal> {
         let extent = update.extent();
         let mut cursors: Vec<Cursor<'_>> = Vec::with_capacity(extent.structs.len());
@@ -89,12 +91,12 @@ impl Shape {
                 });
             }
         }
-        // What this very update deletes is still there while its blocks go in.
-        let is_alive = |id: Id| {
-            let deleted =
-                |range: &ClockRange| range.client == id.client && (range.from..range.to).contains(&id.clock);
-            is_alive(id) && !extent.deletes.iter().any(deleted)
+        let is_deleted = |client: ClientId, from: u32, to: u32| {
+            let holds = |range: &ClockRange| range.client == client && range.from <= from && to <= range.to;
+            extent.deletes.iter().any(holds)
         };
+        // What this very update deletes is still there while its blocks go in.
+        let is_alive = |id: Id| is_alive(id) && !is_deleted(id.client, id.clock, id.clock + 1);
         // Few sections: look through them. Many: by client.
         let by_client: HashMap<ClientId, usize> = if cursors.len() > 8 {
             cursors
@@ -117,7 +119,7 @@ impl Shape {
         for index in 0..cursors.len() {
             stack.push((index, cursors[index].to));
             while let Some((index, until)) = stack.last().copied() {
-                let missing = self.advance(&mut cursors[index], until, &is_alive)?;
+                let missing = self.advance(&mut cursors[index], until, &is_alive, &is_deleted)?;
                 let Some(id) = missing else {
                     cursors[index].waits = false;
                     stack.pop();
@@ -146,6 +148,7 @@ impl Shape {
         cursor: &mut Cursor<'_>,
         until: u32,
         is_alive: &impl Fn(Id) -> bool,
+        is_deleted: &impl Fn(ClientId, u32, u32) -> bool,
     ) -> Result<Option<Id>, Refusal> {
         while cursor.clock < until {
             let mut ahead = cursor.reader.clone();
@@ -158,15 +161,25 @@ impl Shape {
                     return Ok(missing);
                 }
                 let mut place = self.place(&block, is_alive).map_err(|rule| ahead.refuse(rule))?;
-                // The first part of it may be here: then the rest goes where that went.
-                let own = Id {
+                // The first part of it may be here: then the rest goes where the end of that went, in both engines.
+                let known = self.end(cursor.client);
+                let before = (known > cursor.clock).then(|| Id {
                     client: cursor.client,
-                    clock: cursor.clock,
-                };
-                if let Some(known) = self.at(own) {
+                    clock: known - 1,
+                });
+                if let Some(known) = before.and_then(|id| self.at(id)) {
                     place = self
                         .agreed(known.place, place, is_alive)
                         .map_err(|rule| ahead.refuse(rule))?;
+                }
+                // A client sets one value at a time. More of them are one block only after all of them were deleted;
+                // yjs throws when it later collects what it took for the only value.
+                if block.length > 1
+                    && matches!(block.kind, Kind::Type | Kind::Value)
+                    && self.is_keyed(place)
+                    && !is_deleted(cursor.client, cursor.clock, end)
+                {
+                    return Err(ahead.refuse(Rule::Key));
                 }
                 let kind = if place == Place::Collected {
                     Kind::Collected
@@ -199,6 +212,7 @@ impl Shape {
                 self.lists.entry(name).or_insert(List {
                     parent: None,
                     depth: 0,
+                    is_keyed: block.key.is_some(),
                 });
                 Ok(Place::List(name))
             }
@@ -219,6 +233,7 @@ impl Shape {
                 self.lists.entry(name).or_insert(List {
                     parent: Some(id),
                     depth,
+                    is_keyed: block.key.is_some(),
                 });
                 Ok(Place::List(name))
             }
@@ -241,6 +256,13 @@ impl Shape {
                     Some(_) | None => Err(Rule::Neighbours),
                 }
             }
+        }
+    }
+
+    fn is_keyed(&self, place: Place) -> bool {
+        match place {
+            Place::Collected => false,
+            Place::List(name) => self.lists.get(&name).is_some_and(|list| list.is_keyed),
         }
     }
 

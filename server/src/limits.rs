@@ -64,6 +64,11 @@ pub const REBUILDS_PER_TURN_COUNT_MAX: usize = 4;
 /// Time a y-sweet client is left without an answer to its status request, in milliseconds. It reconnects
 /// after 3 s of silence, so the last durable version is sent again before that.
 pub const YSWEET_ANSWER_MS: u64 = 2_000;
+/// Length of what a y-sweet client wants to hear back, in bytes: it is a number of at most ten. Over it: close 4400.
+pub const YSWEET_STATUS_BYTES_MAX: usize = 64;
+/// Acknowledgements that wait for the store in one room, in bytes, with what has to be repeated to acknowledge it.
+/// Over it: close 1013, and the author brings its edit again.
+pub const ACKS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Length of a stateless message, in bytes. Over it: close 1009.
 pub const STATELESS_BYTES_MAX: usize = 64 * 1024;
 

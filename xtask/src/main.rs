@@ -1,2 +1,61 @@
-//! placeholder
-fn main() {}
+//! Everything a person types: `cargo xtask dev`, `test`, `bench`, `tidy`, `fuzz`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks on its standard streams"
+)]
+
+mod bench;
+mod dev;
+mod runner;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and tests Roomtone.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build what is missing and start roomtone on 127.0.0.1:4000 with its data under ./data.
+    Dev(dev::Args),
+    /// Set up what tests need, then run every test; the same command CI runs.
+    Test(test::Args),
+    /// Run the benches (criterion).
+    Bench(bench::Args),
+    /// Fuzz the gate and the document with cargo-fuzz.
+    Fuzz(bench::FuzzArgs),
+    /// Check the rules of the house that a program can check.
+    Tidy {
+        /// Take new migrations into the list of checksums. A changed one is still refused.
+        #[arg(long)]
+        bless: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Dev(args) => dev::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => bench::fuzz(&args),
+        Command::Tidy { bless } => tidy::run(bless),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Tests of this crate from outside, in one binary.
 
 mod awareness;
+mod browsers;
 mod codec;
 mod doc;
 mod gate;

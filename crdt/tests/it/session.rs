@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use yrs::types::ToJson;
 use yrs::updates::decoder::Decode;
 use yrs::{
     Any, Array, ArrayPrelim, Doc, GetString, Map, MapPrelim, OffsetKind, Options, ReadTxn, Text, TextPrelim,
@@ -124,4 +125,20 @@ pub(crate) fn text_of(snapshot: &[u8], root: &str) -> String {
     transaction
         .get_text(root)
         .map_or_else(String::new, |text| text.get_string(&transaction))
+}
+
+/// The root map and the root array after an update was loaded into an empty document, as JSON.
+pub(crate) fn described(snapshot: &[u8]) -> (serde_json::Value, serde_json::Value) {
+    let doc = client(900);
+    let mut transaction = doc.transact_mut();
+    let update = yrs::Update::decode_v1(snapshot).expect("a snapshot");
+    transaction.apply_update(update).expect("complete");
+    let json = |any: Any| {
+        let mut text = String::new();
+        any.to_json(&mut text);
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let map = transaction.get_map("m").expect("made above");
+    let array = transaction.get_array("a").expect("made above");
+    (json(map.to_json(&transaction)), json(array.to_json(&transaction)))
 }

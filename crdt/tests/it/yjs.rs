@@ -36,7 +36,10 @@ fn room(name: String, updates: impl IntoIterator<Item = Vec<u8>>) -> Case {
         let Ok(update) = Update::check(Bytes::from(bytes)) else {
             continue;
         };
-        case.alone.push(update.bytes().clone());
+        // The document is part of the gate: what it refuses is relayed to nobody.
+        if Doc::new().apply(&[(ConnectionId(1), update.clone())]).is_ok() {
+            case.alone.push(update.bytes().clone());
+        }
         match doc.apply(&[(ConnectionId(1), update)]) {
             Ok(turn) => {
                 if let Some(update) = turn.update {
@@ -67,27 +70,22 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/yjs")
 }
 
-/// Asks yjs about cases; one answer each.
-fn ask(cases: &[Case]) -> Vec<Value> {
+/// Bytes with their length in front.
+pub(crate) fn prefixed(input: &mut Vec<u8>, bytes: &[u8]) {
+    input.extend((bytes.len() as u32).to_le_bytes());
+    input.extend(bytes);
+}
+
+/// What a script of the folder of real yjs writes when it is given some input.
+pub(crate) fn node(script: &str, arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
     let installed = std::env::var_os("ROOMTONE_YJS").map_or_else(folder, PathBuf::from);
     assert!(
         installed.join("node_modules/yjs/package.json").exists(),
         "yjs is not installed: run `npm ci` in crdt/tests/yjs, or set ROOMTONE_YJS to a folder that has it"
     );
-    let mut input = Vec::new();
-    let put = |input: &mut Vec<u8>, bytes: &[u8]| {
-        input.extend((bytes.len() as u32).to_le_bytes());
-        input.extend(bytes);
-    };
-    for case in cases {
-        input.extend((case.broadcasts.len() as u32).to_le_bytes());
-        case.broadcasts.iter().for_each(|update| put(&mut input, update));
-        put(&mut input, &case.snapshot);
-        input.extend((case.alone.len() as u32).to_le_bytes());
-        case.alone.iter().for_each(|update| put(&mut input, update));
-    }
     let mut node = Command::new("node")
-        .arg(folder().join("load.mjs"))
+        .arg(folder().join(script))
+        .args(arguments)
         .env("ROOMTONE_YJS", &installed)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -96,9 +94,24 @@ fn ask(cases: &[Case]) -> Vec<Value> {
     let mut stdin = node.stdin.take().expect("piped");
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let output = node.wait_with_output().expect("node ends");
-    writer.join().expect("no panic").expect("node reads everything");
     assert!(output.status.success(), "node failed");
-    let answers: Vec<Value> = String::from_utf8(output.stdout)
+    writer.join().expect("no panic").expect("node reads everything");
+    output.stdout
+}
+
+/// Asks yjs about cases; one answer each.
+fn ask(cases: &[Case]) -> Vec<Value> {
+    let mut input = Vec::new();
+    for case in cases {
+        input.extend((case.broadcasts.len() as u32).to_le_bytes());
+        case.broadcasts
+            .iter()
+            .for_each(|update| prefixed(&mut input, update));
+        prefixed(&mut input, &case.snapshot);
+        input.extend((case.alone.len() as u32).to_le_bytes());
+        case.alone.iter().for_each(|update| prefixed(&mut input, update));
+    }
+    let answers: Vec<Value> = String::from_utf8(node("check.mjs", &[], input))
         .expect("text")
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
@@ -156,7 +169,7 @@ fn check(cases: &[Case], expected: Expected) {
     let broken: u32 = cases.iter().map(|case| case.broken).sum();
     let passed: usize = cases.iter().map(|case| case.broadcasts.len()).sum();
     println!(
-        "{} cases, {passed} broadcasts, {broken} refused by the document",
+        "{} cases, {passed} broadcasts, {broken} refused by the document, {diverged} diverged",
         cases.len()
     );
     if let Some(folder) = std::env::var_os("ROOMTONE_YJS_DUMP") {

@@ -45,6 +45,13 @@ impl Room {
             }
         }
         for (waiting, outcome) in batch.into_iter().zip(turn.outcomes) {
+            if let (Outcome::New | Outcome::Nothing, Kind::Step2) = (outcome, waiting.kind) {
+                // The answer to our Step1: all that its author has.
+                if let Some(seated) = self.awake.members.get_mut(&waiting.author) {
+                    seated.gapped = false;
+                    seated.asked = false;
+                }
+            }
             match outcome {
                 Outcome::New => {
                     new += 1;
@@ -71,6 +78,10 @@ impl Room {
                 Outcome::Pending => {
                     pending += 1;
                     self.ask_for_missing(waiting.author);
+                    if let Receipt::Http(_) = &waiting.receipt {
+                        // Nobody's leave would ever free it, and its author has been told that it was refused.
+                        self.awake.doc.forget_pending(waiting.author);
+                    }
                     waiting
                         .receipt
                         .refuse(Close::BadFrame("the update builds on edits that are not here"));
@@ -94,6 +105,14 @@ impl Room {
             });
         }
         for (author, receipt, echo) in receipts {
+            let parked = self
+                .awake
+                .members
+                .get_mut(&author)
+                .and_then(|seated| seated.ysweet_parked.take());
+            if let Some(payload) = parked {
+                self.hold_status(author, payload);
+            }
             let wants_echo = self
                 .awake
                 .members
@@ -102,7 +121,7 @@ impl Room {
             self.hold_ack(Ack::applied(number, author, receipt));
             // What was here already is durable or about to be: the echo is how this dialect hears it.
             if let Some(update) = echo.filter(|update| wants_echo && !update.is_empty()) {
-                self.hold_ack(Ack::echo(number, author, update));
+                self.hold_ack(Ack::repetition(number, author, update));
             }
         }
     }

@@ -7,6 +7,7 @@ use roomtone_crdt::{Awareness, Doc, Update, encode};
 use roomtone_persistence::{DocId, Epoch, Record, Stored};
 use tokio::time::{Instant, timeout};
 
+use super::release::Acks;
 use super::turn::Gathered;
 use super::{Awake, Room};
 use crate::close::Close;
@@ -170,7 +171,10 @@ impl Awake {
             dirty: Vec::new(),
             gathered: Gathered::default(),
             held: VecDeque::new(),
-            acks: VecDeque::new(),
+            acks: Acks::default(),
+            askers: Vec::new(),
+            deferred: Vec::new(),
+            ysweet_due: None,
             in_flight_since: None,
             stalled: false,
             doc_bytes_estimate: loaded.bytes,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use roomtone_crdt::{ConnectionId, Stamp, StateVector, encode, hocuspocus, ysweet, ywebsocket};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::auth::Role;
@@ -116,14 +117,22 @@ pub(crate) struct Seated {
     pub(crate) lagging: Option<StateVector>,
     /// Whether the answer to its Step1 was among what was withheld: a client waits for a Step2 to be synced.
     pub(crate) owes_answer: bool,
+    /// Set by a Step1 until the end of the turn: what the member has. Many in one turn are one question.
+    pub(crate) step1: Option<StateVector>,
+    /// A Step1 whose answer the member would take for an acknowledgement: it is asked again after the next commit.
+    pub(crate) step1_deferred: Option<StateVector>,
     /// Whether the member was asked for what its updates lack, and has not sent anything whole since.
     pub(crate) asked: bool,
+    /// Whether an update of the member had gaps inside, and was not followed by the whole.
+    pub(crate) gapped: bool,
     /// Whether it wrote although it may not. It was told once, and nothing it asks for is acknowledged any more: its
     /// copy holds edits that are nowhere else.
     pub(crate) wrote_read_only: bool,
     /// y-sweet only: the last status that was durable, and since when a newer one waits.
     pub(crate) ysweet_acked: Bytes,
     pub(crate) ysweet_waits_since: Option<Instant>,
+    /// y-sweet only: a status behind updates that are not part of the document yet.
+    pub(crate) ysweet_parked: Option<Bytes>,
 }
 
 impl Seated {
@@ -132,10 +141,26 @@ impl Seated {
             member,
             lagging: None,
             owes_answer: false,
+            step1: None,
+            step1_deferred: None,
             asked: false,
+            gapped: false,
             wrote_read_only: false,
             ysweet_acked: Bytes::from_static(&[0]),
             ysweet_waits_since: None,
+            ysweet_parked: None,
+        }
+    }
+
+    /// The outbox is over its bound: frames are withheld until the room hears that it has drained. The resync begins
+    /// at the least that the member is known to have.
+    pub(crate) fn lag(&mut self, since: &StateVector, drained: &mpsc::UnboundedSender<ConnectionId>) {
+        match &mut self.lagging {
+            Some(known) => *known = known.meet(since),
+            None => {
+                self.lagging = Some(since.clone());
+                self.member.outbox.tell_when_drained(drained, self.member.id);
+            }
         }
     }
 

@@ -25,7 +25,6 @@ use crate::close::Close;
 use crate::hub::{Context, Hub, RoomHandleId};
 use crate::limits::{
     FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX, TURN_EVENTS_COUNT_MAX,
-    YSWEET_ANSWER_MS,
 };
 use crate::saver::{Log, Progress};
 
@@ -33,7 +32,7 @@ pub use handle::{Ask, RoomHandle, Seat};
 use handle::{Control, Delivery};
 use member::Seated;
 pub use member::{Member, Voice};
-use release::{Ack, Held};
+use release::{Acks, Held};
 use turn::Gathered;
 
 /// The inside of a room.
@@ -62,8 +61,13 @@ struct Awake {
     gathered: Gathered,
     /// What goes out when a batch is on the disk, in order.
     held: VecDeque<Held>,
-    /// Acknowledgements, in order of the batch they wait for.
-    acks: VecDeque<Ack>,
+    acks: Acks,
+    /// Members whose Step1 is to be answered at the end of this turn.
+    askers: Vec<ConnectionId>,
+    /// Members whose Step1 is to be answered after the next commit.
+    deferred: Vec<ConnectionId>,
+    /// No y-sweet client has to hear something before this.
+    ysweet_due: Option<Instant>,
     /// Since when a batch is on its way to the disk.
     in_flight_since: Option<Instant>,
     /// The store missed the relay deadline: edits are relayed without waiting until a commit succeeds.
@@ -219,9 +223,7 @@ impl Room {
         for (_, seated) in self.awake.members.drain() {
             seated.member.outbox.close(close);
         }
-        for ack in self.awake.acks.drain(..) {
-            ack.refuse(close);
-        }
+        self.awake.acks.refuse_all(close);
     }
 
     /// Waits until all that was handed to the log is on the disk. False when that takes too long, or will
@@ -245,13 +247,7 @@ impl Awake {
             Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
             Some(_) | None => None,
         };
-        let ysweet = self
-            .members
-            .values()
-            .filter_map(|seated| seated.ysweet_waits_since)
-            .min()
-            .map(|since| since + Duration::from_millis(YSWEET_ANSWER_MS));
-        [relay, ysweet, self.idle_deadline(limits)]
+        [relay, self.ysweet_due, self.idle_deadline(limits)]
             .into_iter()
             .flatten()
             .min()

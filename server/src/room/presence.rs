@@ -3,6 +3,7 @@
 use roomtone_crdt::{AwarenessUpdate, ConnectionId, encode};
 
 use super::member::Frames;
+use super::release::relayed;
 use super::{Awake, Room};
 use crate::metrics;
 use crate::outbox::Queued;
@@ -43,17 +44,16 @@ impl Room {
         let body = encode::awareness(&awake.awareness.encode(&awake.dirty));
         awake.dirty.clear();
         let mut frames = Frames::new(body);
-        let since = awake.doc.state_vector();
+        let since = relayed(&awake.held, &awake.doc);
         metrics::frames_out("awareness", awake.members.len());
-        for (id, seated) in &mut awake.members {
+        for seated in awake.members.values_mut() {
             if seated.lagging.is_some() {
                 // The resync carries everyone's state.
                 continue;
             }
             let frame = frames.for_voice(&seated.member.voice);
             if seated.member.outbox.send(frame) == Queued::Full {
-                seated.lagging = Some(since.clone());
-                seated.member.outbox.tell_when_drained(&self.drained_sender, *id);
+                seated.lag(since, &self.drained_sender);
             }
         }
     }

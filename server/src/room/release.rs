@@ -1,17 +1,19 @@
 //! What leaves a room, and when: relays and answers after the commit (or, while the store is stalled, at once),
 //! acknowledgements only ever after the commit.
 
+use std::collections::VecDeque;
+use std::mem;
+
 use bytes::Bytes;
-use roomtone_crdt::{ClientId, ConnectionId, StateVector, Update, encode};
+use roomtone_crdt::{ClientId, ConnectionId, Doc, StateVector, Update, encode};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use super::handle::Ask;
 use super::member::Frames;
-use super::turn::Breakage;
 use super::{Awake, Room};
 use crate::close::Close;
-use crate::limits::YSWEET_ANSWER_MS;
+use crate::limits::{ACKS_BYTES_MAX, YSWEET_ANSWER_MS};
 use crate::metrics;
 use crate::outbox::Queued;
 
@@ -48,47 +50,89 @@ pub(super) struct Ack {
     number: u64,
     to: ConnectionId,
     what: AckKind,
+    /// What it keeps in memory.
+    bytes: usize,
 }
+
+/// What an acknowledgement takes by itself, in bytes.
+const ACK_BYTES: usize = 64;
 
 enum AckKind {
     Applied(Receipt),
     /// The echo of an update whose author acknowledges by content.
     Echo(Update),
     YSweet(Bytes),
-    /// A Step2 that would confirm content before it is durable, and what it starts from.
-    Answer(Bytes, StateVector),
 }
 
 impl Ack {
     pub(super) fn applied(number: u64, to: ConnectionId, receipt: Receipt) -> Ack {
-        Ack {
-            number,
-            to,
-            what: AckKind::Applied(receipt),
-        }
+        Ack::new(number, to, AckKind::Applied(receipt), 0)
     }
 
+    /// Of an update that the log keeps anyway.
     pub(super) fn echo(number: u64, to: ConnectionId, update: Update) -> Ack {
-        Ack {
-            number,
-            to,
-            what: AckKind::Echo(update),
-        }
+        Ack::new(number, to, AckKind::Echo(update), 0)
+    }
+
+    /// Of an update that brought nothing, and is kept for this alone.
+    pub(super) fn repetition(number: u64, to: ConnectionId, update: Update) -> Ack {
+        let bytes = update.bytes().len();
+        Ack::new(number, to, AckKind::Echo(update), bytes)
     }
 
     pub(super) fn ysweet(number: u64, to: ConnectionId, payload: Bytes) -> Ack {
+        let bytes = payload.len();
+        Ack::new(number, to, AckKind::YSweet(payload), bytes)
+    }
+
+    fn new(number: u64, to: ConnectionId, what: AckKind, kept_bytes: usize) -> Ack {
         Ack {
             number,
             to,
-            what: AckKind::YSweet(payload),
+            what,
+            bytes: ACK_BYTES + kept_bytes,
         }
     }
 
-    /// The room ends before the batch is on the disk.
-    pub(super) fn refuse(self, close: Close) {
+    fn refuse(self, close: Close) {
         match self.what {
             AckKind::Applied(receipt) => receipt.refuse(close),
-            AckKind::Echo(_) | AckKind::YSweet(_) | AckKind::Answer(..) => {}
+            AckKind::Echo(_) | AckKind::YSweet(_) => {}
+        }
+    }
+}
+
+/// Acknowledgements, in order of the batch they wait for.
+#[derive(Default)]
+pub(super) struct Acks {
+    queue: VecDeque<Ack>,
+    bytes: usize,
+}
+
+impl Acks {
+    fn push(&mut self, ack: Ack) {
+        self.bytes += ack.bytes;
+        self.queue.push_back(ack);
+    }
+
+    fn pop_saved(&mut self, saved: u64) -> Option<Ack> {
+        let ack = self.queue.pop_front_if(|ack| ack.number <= saved)?;
+        self.bytes -= ack.bytes;
+        Some(ack)
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes > ACKS_BYTES_MAX
+    }
+
+    fn owes(&self, member: ConnectionId) -> bool {
+        self.queue.iter().any(|ack| ack.to == member)
+    }
+
+    /// The room ends before the rest is on the disk.
+    pub(super) fn refuse_all(&mut self, close: Close) {
+        for ack in mem::take(self).queue {
+            ack.refuse(close);
         }
     }
 }
@@ -115,8 +159,17 @@ impl Room {
 
     /// Queues an acknowledgement; nothing but the commit lets it go.
     pub(super) fn hold_ack(&mut self, ack: Ack) {
-        self.awake.acks.push_back(ack);
+        let to = ack.to;
+        self.awake.acks.push(ack);
         self.awake.release_acks(&self.drained_sender);
+        if self.awake.acks.is_full() {
+            // Its author is not told that it is saved, and nothing else is lost: it brings the edit again.
+            if let Some(seated) = self.awake.members.get(&to) {
+                seated.member.outbox.close(Close::TryLater(
+                    "the store is away and too much waits for it; come back",
+                ));
+            }
+        }
     }
 
     /// A commit returned.
@@ -133,7 +186,13 @@ impl Room {
             awake.in_flight_since = Some(Instant::now());
             awake.stalled = false;
         }
-        if awake.in_flight_since.is_none() {
+        for asker in mem::take(&mut self.awake.deferred) {
+            if let Some(seated) = self.awake.members.get_mut(&asker) {
+                seated.step1 = seated.step1_deferred.take();
+                self.answer_step1(asker);
+            }
+        }
+        if self.awake.in_flight_since.is_none() {
             self.integrate();
         }
         if self.awake.members.is_empty() && self.awake.empty_since.is_none() {
@@ -161,7 +220,7 @@ impl Room {
         match self.awake.doc.diff(&since) {
             Ok(update) => {
                 let number = self.awake.log.accepted();
-                let owes_answer = std::mem::take(&mut seated.owes_answer);
+                let owes_answer = mem::take(&mut seated.owes_answer);
                 let body = encode::update(&update);
                 self.hold(Held::Answer {
                     number,
@@ -182,26 +241,32 @@ impl Room {
                 self.send_all_awareness(id);
             }
             Err(broken) => {
-                seated.lagging = Some(since);
-                self.awake.broken = Some(Breakage {
-                    broken,
-                    suspects: Vec::new(),
-                });
+                seated.lag(&since, &self.drained_sender);
+                self.awake.broken = Some(broken.into());
             }
         }
     }
 
     /// y-sweet reconnects when its request meets 3 s of silence: it gets the last durable status once more.
     pub(super) fn answer_waiting_ysweet(&mut self, now: Instant) {
+        let patience = Duration::from_millis(YSWEET_ANSWER_MS);
+        if self.awake.ysweet_due.is_none_or(|due| now < due) {
+            return;
+        }
+        // Only now is everyone looked at: this is due every 2 s at most, and a turn much more often.
+        self.awake.ysweet_due = None;
         for seated in self.awake.members.values_mut() {
-            let due = seated
-                .ysweet_waits_since
-                .is_some_and(|since| now >= since + Duration::from_millis(YSWEET_ANSWER_MS));
-            if due {
+            let Some(since) = seated.ysweet_waits_since else {
+                continue;
+            };
+            let mut due = since + patience;
+            if now >= due {
                 let acked = seated.ysweet_acked.clone();
                 seated.send_ysweet_status(acked);
                 seated.ysweet_waits_since = Some(now);
+                due = now + patience;
             }
+            self.awake.ysweet_due = Some(self.awake.ysweet_due.map_or(due, |first| first.min(due)));
         }
     }
 }
@@ -240,29 +305,39 @@ impl Awake {
                 } => {
                     self.relay_without_echo(number, &merged, &parts, &before, drained);
                 }
-                Held::Answer {
-                    number,
-                    to,
-                    body,
-                    since,
-                } => {
-                    let echoes = self
-                        .members
-                        .get(&to)
-                        .is_some_and(|seated| seated.member.voice.wants_echo());
-                    // A returning y-websocket client takes a Step2 for the confirmation of what it sent before.
-                    if echoes && !since.is_empty() {
-                        self.acks.push_back(Ack {
-                            number,
-                            to,
-                            what: AckKind::Answer(body, since),
-                        });
+                Held::Answer { to, body, since, .. } => {
+                    if self.would_confirm(to, &since) {
+                        self.defer(to, since);
                     } else {
                         self.answer(to, body, since, drained);
                     }
                 }
             }
         }
+    }
+
+    /// Whether a member takes an answer from here for the confirmation of what it sent before: a y-websocket client
+    /// that came back, or one that is still owed an echo.
+    pub(super) fn would_confirm(&self, to: ConnectionId, since: &StateVector) -> bool {
+        let echoes = self
+            .members
+            .get(&to)
+            .is_some_and(|seated| seated.member.voice.wants_echo());
+        echoes && (!since.is_empty() || self.acks.owes(to))
+    }
+
+    /// Asks again in the member's name when a commit has succeeded.
+    pub(super) fn defer(&mut self, to: ConnectionId, since: StateVector) {
+        let Some(seated) = self.members.get_mut(&to) else {
+            return;
+        };
+        seated.step1_deferred = Some(match seated.step1_deferred.take() {
+            Some(earlier) => earlier.meet(&since),
+            None => {
+                self.deferred.push(to);
+                since
+            }
+        });
     }
 
     /// One frame per address for all members.
@@ -283,8 +358,7 @@ impl Awake {
                 continue;
             }
             if seated.member.outbox.send(frames.for_voice(&seated.member.voice)) == Queued::Full {
-                seated.lagging = Some(before.clone());
-                seated.member.outbox.tell_when_drained(drained, *id);
+                seated.lag(before, drained);
             }
         }
     }
@@ -311,7 +385,7 @@ impl Awake {
             for (author, update) in parts.iter().filter(|_| writes) {
                 if author == id {
                     if seated.member.voice.wants_echo() {
-                        self.acks.push_back(Ack::echo(number, *id, update.clone()));
+                        self.acks.push(Ack::echo(number, *id, update.clone()));
                     }
                 } else {
                     let frame = seated.member.voice.frame(&encode::update(update));
@@ -319,8 +393,7 @@ impl Awake {
                 }
             }
             if full {
-                seated.lagging = Some(before.clone());
-                seated.member.outbox.tell_when_drained(drained, *id);
+                seated.lag(before, drained);
             }
         }
     }
@@ -334,18 +407,14 @@ impl Awake {
             || seated.member.outbox.send(seated.member.voice.frame(&body)) == Queued::Full
         {
             // The resync will carry it: it starts from what the member said it has, or before.
-            seated.lagging = Some(match seated.lagging.take() {
-                Some(known) => known.meet(&since),
-                None => since,
-            });
             seated.owes_answer = true;
-            seated.member.outbox.tell_when_drained(drained, to);
+            seated.lag(&since, drained);
         }
     }
 
     fn release_acks(&mut self, drained: &DrainedSender) {
         let saved = self.progress.borrow().saved;
-        while let Some(ack) = self.acks.pop_front_if(|ack| ack.number <= saved) {
+        while let Some(ack) = self.acks.pop_saved(saved) {
             match ack.what {
                 // The caller of the HTTP API is no member, and may have given up.
                 AckKind::Applied(Receipt::Http(done)) => drop(done.send(Ok(()))),
@@ -360,7 +429,6 @@ impl Awake {
                         seated.send_ysweet_status(payload);
                     }
                 }
-                AckKind::Answer(body, since) => self.answer(ack.to, body, since, drained),
             }
         }
     }
@@ -374,24 +442,27 @@ impl Awake {
         if seated.lagging.is_none() && seated.member.outbox.send(frame) == Queued::Yes {
             return;
         }
-        let since = seated
-            .lagging
-            .take()
-            .unwrap_or_else(|| self.doc.state_vector().clone());
-        let begins = |client: ClientId| {
-            update
-                .extent()
-                .structs
-                .iter()
-                .find(|range| range.client == client)
-                .map(|range| range.from)
-        };
-        let earlier = since
-            .iter()
-            .map(|(client, clock)| (client, begins(client).map_or(clock, |from| from.min(clock))));
-        seated.lagging = Some(StateVector::from_pairs(earlier.collect()));
-        seated.member.outbox.tell_when_drained(drained, to);
+        let since = relayed(&self.held, &self.doc);
+        let structs = &update.extent().structs;
+        let begins = |client: ClientId| structs.iter().find(|range| range.client == client);
+        let earlier = since.iter().map(|(client, clock)| {
+            (
+                client,
+                begins(client).map_or(clock, |range| range.from.min(clock)),
+            )
+        });
+        seated.lag(&StateVector::from_pairs(earlier.collect()), drained);
     }
+}
+
+/// What every member was sent that does not lag: the document holds more while commits run.
+pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVector {
+    held.iter()
+        .find_map(|held| match held {
+            Held::Relay { before, .. } => Some(before),
+            Held::Answer { .. } => None,
+        })
+        .unwrap_or(doc.state_vector())
 }
 
 impl Held {

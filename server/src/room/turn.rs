@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use roomtone_crdt::{Broken, ConnectionId, Message, StateVector, Update, encode, hocuspocus};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::handle::{Ask, Delivery, Event};
 use super::member::{Seated, Voice};
@@ -14,7 +14,7 @@ use super::release::{Ack, Held, Receipt};
 use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
-use crate::limits::STATELESS_BYTES_MAX;
+use crate::limits::{STATELESS_BYTES_MAX, YSWEET_ANSWER_MS, YSWEET_STATUS_BYTES_MAX};
 use crate::metrics;
 
 /// An update that waits to be integrated.
@@ -58,6 +58,18 @@ impl Gathered {
 pub(super) struct Breakage {
     pub(super) broken: Broken,
     pub(super) suspects: Vec<Waiting>,
+    /// y-sweet status requests that came after these updates.
+    pub(super) statuses: Vec<(ConnectionId, Bytes)>,
+}
+
+impl From<Broken> for Breakage {
+    fn from(broken: Broken) -> Breakage {
+        Breakage {
+            broken,
+            suspects: Vec::new(),
+            statuses: Vec::new(),
+        }
+    }
 }
 
 impl Room {
@@ -71,6 +83,9 @@ impl Room {
                 Event::Ask(ask) => self.ask(ask),
             }
         }
+        for asker in mem::take(&mut self.awake.askers) {
+            self.answer_step1(asker);
+        }
         // While a commit is on its way the next batch gathers; a stalled store is not waited for.
         if self.awake.in_flight_since.is_none() || self.awake.stalled {
             self.integrate();
@@ -81,10 +96,10 @@ impl Room {
     /// One line per message: the work is done elsewhere.
     fn say(&mut self, from: ConnectionId, message: Message) {
         match message {
-            Message::Step1(since) => self.answer_step1(from, since),
+            Message::Step1(since) => self.take_step1(from, since),
             Message::Step2(update) => self.take_update(from, update, Kind::Step2),
             Message::Update(update) => self.take_update(from, update, Kind::Update),
-            Message::Gapped => self.ask_for_missing(from),
+            Message::Gapped => self.take_gapped(from),
             Message::Awareness(update) => self.take_awareness(from, &update),
             Message::QueryAwareness => self.send_all_awareness(from),
             Message::Stateless(payload) => self.pass_stateless(from, &payload),
@@ -152,10 +167,7 @@ impl Room {
                 let _ = match snapshot {
                     Ok(update) => reply.send(Ok(update)),
                     Err(broken) => {
-                        self.awake.broken = Some(Breakage {
-                            broken,
-                            suspects: Vec::new(),
-                        });
+                        self.awake.broken = Some(broken.into());
                         reply.send(Err(Close::TryLater("the room is recovering; come back")))
                     }
                 };
@@ -185,8 +197,31 @@ impl Room {
         }
     }
 
-    /// A client says what it has: it gets what it lacks, once that is durable.
-    fn answer_step1(&mut self, from: ConnectionId, since: StateVector) {
+    /// A client says what it has. A frame may say it a thousand times; it is answered once a turn.
+    fn take_step1(&mut self, from: ConnectionId, since: StateVector) {
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
+        seated.step1 = Some(match seated.step1.take() {
+            Some(earlier) => earlier.meet(&since),
+            None => {
+                self.awake.askers.push(from);
+                since
+            }
+        });
+    }
+
+    /// It gets what it lacks, once that is durable.
+    pub(super) fn answer_step1(&mut self, from: ConnectionId) {
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
+        let Some(since) = seated.step1.take() else {
+            return;
+        };
+        if self.awake.stalled && self.awake.would_confirm(from, &since) {
+            return self.awake.defer(from, since);
+        }
         let Some(seated) = self.awake.members.get(&from) else {
             return;
         };
@@ -227,10 +262,7 @@ impl Room {
                 Some(body)
             }
             Err(broken) => {
-                awake.broken = Some(Breakage {
-                    broken,
-                    suspects: Vec::new(),
-                });
+                awake.broken = Some(broken.into());
                 None
             }
         }
@@ -300,6 +332,14 @@ impl Room {
         })
     }
 
+    /// Nothing of it is used, and nothing behind it is acknowledged before the whole has come.
+    fn take_gapped(&mut self, from: ConnectionId) {
+        if let Some(seated) = self.awake.members.get_mut(&from) {
+            seated.gapped = true;
+        }
+        self.ask_for_missing(from);
+    }
+
     /// The member's updates build on something that never came: it is told what we have, once.
     pub(super) fn ask_for_missing(&mut self, from: ConnectionId) {
         let step1 = encode::step1(self.awake.doc.state_vector());
@@ -336,19 +376,44 @@ impl Room {
 
     /// y-sweet asks to hear this back once all it sent before is on the disk.
     fn take_ysweet_status(&mut self, from: ConnectionId, payload: Bytes) {
-        if let Some(seated) = self.awake.members.get_mut(&from) {
-            seated.ysweet_waits_since.get_or_insert_with(Instant::now);
-            if seated.wrote_read_only {
-                // The last durable status goes out in its place, before the client gives the socket up.
-                return;
-            }
-            if self.awake.gathered.updates.is_empty() {
-                let number = self.awake.log.accepted();
-                self.hold_ack(Ack::ysweet(number, from, payload));
-            } else {
-                self.awake.gathered.statuses.push((from, payload));
-            }
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
+        if payload.len() > YSWEET_STATUS_BYTES_MAX {
+            seated.member.outbox.close(Close::BadFrame("status_too_long"));
+            return;
         }
+        let since = *seated.ysweet_waits_since.get_or_insert_with(Instant::now);
+        self.awake
+            .ysweet_due
+            .get_or_insert(since + Duration::from_millis(YSWEET_ANSWER_MS));
+        if seated.wrote_read_only {
+            // The last durable status goes out in its place, before the client gives the socket up.
+            return;
+        }
+        // A copy: a slice would keep the whole frame alive.
+        let payload = Bytes::copy_from_slice(&payload);
+        if self.awake.gathered.updates.is_empty() {
+            self.hold_status(from, payload);
+        } else {
+            self.awake.gathered.statuses.push((from, payload));
+        }
+    }
+
+    /// Queues the answer to a status request behind what its client sent before it.
+    pub(super) fn hold_status(&mut self, from: ConnectionId, payload: Bytes) {
+        let lacks = self.awake.doc.pending_bytes_of(from) > 0;
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
+        if lacks || seated.gapped {
+            // A later status speaks for an earlier one.
+            seated.ysweet_parked = Some(payload);
+            return;
+        }
+        seated.ysweet_parked = None;
+        let number = self.awake.log.accepted();
+        self.hold_ack(Ack::ysweet(number, from, payload));
     }
 
     /// Integrates what gathered, in one transaction, and hands it to the log.
@@ -361,6 +426,10 @@ impl Room {
             metrics::updates_in("refused", gathered.updates.len());
             for waiting in gathered.updates {
                 self.dismiss_author(waiting, close);
+            }
+            // Whoever was not dismissed sent nothing that is missing now.
+            for (from, payload) in gathered.statuses {
+                self.hold_status(from, payload);
             }
             return;
         }
@@ -377,12 +446,13 @@ impl Room {
                 self.awake.broken = Some(Breakage {
                     broken,
                     suspects: gathered.updates,
+                    statuses: gathered.statuses,
                 });
+                return;
             }
         }
-        let number = self.awake.log.accepted();
         for (from, payload) in gathered.statuses {
-            self.hold_ack(Ack::ysweet(number, from, payload));
+            self.hold_status(from, payload);
         }
     }
 

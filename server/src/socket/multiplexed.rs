@@ -110,14 +110,26 @@ impl Multiplexed {
             (Some(Document::Seated { seat, .. }), message) => seat.say(message, frame_bytes).await,
             (Some(Document::Refused), _) => Ok(()),
             (None, Message::Detach) => Ok(()),
-            // A v2 provider without a token sends no Auth: it is taken for an empty one.
-            (None, message) => {
+            // A v2 provider without a token sends no Auth: its first sync message is taken for an empty one. It also
+            // says goodbye to presence after it has left, which is no wish to come back.
+            (
+                None,
+                message @ (Message::Step1(_) | Message::Step2(_) | Message::Update(_) | Message::Gapped),
+            ) => {
                 self.authenticate(&address, None).await?;
                 match self.documents.get(address.raw()) {
                     Some(Document::Seated { seat, .. }) => seat.say(message, frame_bytes).await,
                     Some(Document::Refused) | None => Ok(()),
                 }
             }
+            (
+                None,
+                Message::Awareness(_)
+                | Message::QueryAwareness
+                | Message::Stateless(_)
+                | Message::Pong
+                | Message::SyncStatus(_),
+            ) => Ok(()),
         }
     }
 

@@ -19,7 +19,9 @@ pub(crate) async fn rooms_become(world: &World, count: usize) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("the rooms never became that many");
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("the rooms never became that many");
 }
 
 /// Threat 25: a join that meets a room on its way to sleep must not lose what the room had, nor find it empty.
@@ -32,7 +34,10 @@ async fn joins_and_leaves(idle_ms: u64) {
         let known = peer.doc.state_vector().get(7);
         assert_eq!(u64::from(known), round, "an acknowledged edit was not served");
         peer.edit(yjs::insert(7, round, "x")).await;
-        assert_eq!(peer.until(|heard| matches!(heard, Heard::Status(_))).await, Heard::Status(true));
+        assert_eq!(
+            peer.until(|heard| matches!(heard, Heard::Status(_))).await,
+            Heard::Status(true)
+        );
         peer.leave();
         // Let the room run into its sleep at different places.
         for _ in 0..round % 7 {
@@ -59,7 +64,11 @@ async fn ps1_members_who_come_and_go_at_the_same_time_agree_with_the_store() {
     let mut writers = Vec::new();
     for client in 1..=4_u64 {
         let (hub, limits) = (world.hub.clone(), world.limits.clone());
-        let world = World { hub, limits, ..World::over(world.store.clone(), (*world.limits).clone()) };
+        let world = World {
+            hub,
+            limits,
+            ..World::over(world.store.clone(), (*world.limits).clone())
+        };
         writers.push(tokio::spawn(async move {
             for clock in 0..100 {
                 let mut peer = world.join("d", hocuspocus("d")).await;
@@ -82,7 +91,12 @@ async fn ps1_members_who_come_and_go_at_the_same_time_agree_with_the_store() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_first_joins_of_a_cold_document_are_one_load() {
     let world = World::new();
-    world.apply("d", yjs::insert(7, 0, "hello")).await.await.expect("an answer").expect("stored");
+    world
+        .apply("d", yjs::insert(7, 0, "hello"))
+        .await
+        .await
+        .expect("an answer")
+        .expect("stored");
     let cold = World::over(world.store.clone(), (*world.limits).clone());
     let loads = cold.faults.loads();
     cold.faults.delay_loads(Duration::from_millis(500));
@@ -100,7 +114,12 @@ async fn a_hundred_first_joins_of_a_cold_document_are_one_load() {
 #[tokio::test(start_paused = true)]
 async fn ps1_when_the_load_fails_everyone_who_waits_is_told_to_come_back_and_a_later_join_works() {
     let world = World::new();
-    world.apply("d", yjs::insert(7, 0, "hello")).await.await.expect("an answer").expect("stored");
+    world
+        .apply("d", yjs::insert(7, 0, "hello"))
+        .await
+        .await
+        .expect("an answer")
+        .expect("stored");
     let cold = World::over(world.store.clone(), (*world.limits).clone());
     cold.faults.fail_loads(true);
     cold.faults.delay_loads(Duration::from_millis(100));
@@ -108,11 +127,17 @@ async fn ps1_when_the_load_fails_everyone_who_waits_is_told_to_come_back_and_a_l
     for _ in 0..10 {
         peers.push(cold.join("d", Voice::YWebsocket).await);
     }
-    let Err(close) = cold.snapshot("d").await else { panic!("a document that cannot be loaded was served") };
+    let Err(close) = cold.snapshot("d").await else {
+        panic!("a document that cannot be loaded was served")
+    };
     assert_eq!(close.code(), 1013);
     for peer in &mut peers {
         assert_eq!(peer.until_closed().await.code(), 1013);
-        assert!(peer.heard.is_empty(), "heard {:?} from a room that never was", peer.heard);
+        assert!(
+            peer.heard.is_empty(),
+            "heard {:?} from a room that never was",
+            peer.heard
+        );
     }
     drop(peers);
     rooms_become(&cold, 0).await;
@@ -142,7 +167,10 @@ async fn a_room_that_nobody_wrote_in_writes_nothing_and_is_freed_at_once() {
     }
     let started = tokio::time::Instant::now();
     rooms_become(&world, 0).await;
-    assert!(started.elapsed() < Duration::from_secs(1), "an empty room was kept");
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "an empty room was kept"
+    );
     assert_eq!(world.faults.appends(), 0);
 }
 
@@ -188,7 +216,9 @@ async fn the_last_words_of_a_member_count() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("some of them were lost");
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("some of them were lost");
     let doc = world.snapshot("d").await.expect("it answers");
     assert!(same(&doc, &world.stored("d").await));
 }
@@ -199,7 +229,9 @@ async fn more_rooms_than_the_bound_are_refused_with_a_retryable_code() {
     let _one = world.join("1", Voice::YWebsocket).await;
     let _two = world.join("2", Voice::YWebsocket).await;
     let outbox = Outbox::new(1_000);
-    let refused = world.sit("3", Voice::YWebsocket, Role::Editor, outbox, None).await;
+    let refused = world
+        .sit("3", Voice::YWebsocket, Role::Editor, outbox, None)
+        .await;
     assert_eq!(refused.err().map(Close::code), Some(1013));
     let _again = world.join("1", Voice::YWebsocket).await;
 }

@@ -5,6 +5,9 @@ mod peer;
 mod world;
 mod yjs;
 
+mod bounds;
+mod broken;
 mod lifecycle;
+mod relay;
 mod saved;
 mod slow;

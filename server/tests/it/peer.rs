@@ -113,7 +113,9 @@ impl Peer {
                 self.read().await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("it was never heard")
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it was never heard")
     }
 
     /// Reads until its copy holds this client's clock.
@@ -124,7 +126,9 @@ impl Peer {
                 self.read().await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("it never came");
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it never came");
     }
 
     /// Reads until it is closed.
@@ -134,7 +138,9 @@ impl Peer {
                 self.read().await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("it was never closed");
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it was never closed");
         self.closed.expect("closed")
     }
 
@@ -145,7 +151,10 @@ impl Peer {
     }
 
     fn keep(&mut self, update: &Update) {
-        let turn = self.doc.apply(&[(ConnectionId(1), update.clone())]).expect("a client loads it");
+        let turn = self
+            .doc
+            .apply(&[(ConnectionId(1), update.clone())])
+            .expect("a client loads it");
         // A pending update is kept by the document itself, as yjs does.
         assert_ne!(turn.outcomes[0], Outcome::PendingFull);
     }
@@ -153,8 +162,12 @@ impl Peer {
     /// As y-protocols does it.
     fn meet(&mut self, entries: &[(u64, u64, String)]) {
         for (client, clock, state) in entries {
-            let known = self.present.get(client).map(|(clock, state)| (*clock, state != "null"));
-            let newer = known.is_none_or(|(known, here)| *clock > known || (*clock == known && here && state == "null"));
+            let known = self
+                .present
+                .get(client)
+                .map(|(clock, state)| (*clock, state != "null"));
+            let newer = known
+                .is_none_or(|(known, here)| *clock > known || (*clock == known && here && state == "null"));
             if newer {
                 self.present.insert(*client, (*clock, state.clone()));
             }
@@ -200,7 +213,11 @@ fn read(reader: &mut Reader<'_>) -> Result<Heard, roomtone_crdt::Refusal> {
             let count = entries.var_uint()?;
             let mut list = Vec::new();
             for _ in 0..count {
-                list.push((entries.var_uint()?, entries.var_uint()?, entries.var_string()?.to_owned()));
+                list.push((
+                    entries.var_uint()?,
+                    entries.var_uint()?,
+                    entries.var_string()?.to_owned(),
+                ));
             }
             Heard::Awareness(list)
         }

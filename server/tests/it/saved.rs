@@ -65,18 +65,32 @@ async fn sv1_no_dialect_hears_an_acknowledgement_while_the_store_fails_and_each_
     for (peer, own) in [(&mut yws, 1), (&mut hocus, 2), (&mut sweet, 3)] {
         assert_eq!(acks_of(peer, own).await, [], "acknowledged before the commit");
         for client in 1..=3 {
-            assert_eq!(u64::from(peer.doc.state_vector().get(client)), EDITS, "not relayed");
+            assert_eq!(
+                u64::from(peer.doc.state_vector().get(client)),
+                EDITS,
+                "not relayed"
+            );
         }
     }
     world.faults.fail_appends(false);
     tokio::time::sleep(LONG).await;
     // SV3: one SyncStatus an update.
-    assert_eq!(acks_of(&mut hocus, 2).await, vec![Heard::Status(true); EDITS as usize]);
+    assert_eq!(
+        acks_of(&mut hocus, 2).await,
+        vec![Heard::Status(true); EDITS as usize]
+    );
     let echoes = acks_of(&mut yws, 1).await;
     let echoed: u32 = echoes.iter().map(|heard| clocks_in(heard, 1)).sum();
-    assert_eq!(u64::from(echoed), EDITS, "each own edit comes back once: {echoes:?}");
+    assert_eq!(
+        u64::from(echoed),
+        EDITS,
+        "each own edit comes back once: {echoes:?}"
+    );
     let last = acks_of(&mut sweet, 3).await;
-    assert_eq!(last.last(), Some(&Heard::YSweet(Bytes::from_static(&[EDITS as u8]))));
+    assert_eq!(
+        last.last(),
+        Some(&Heard::YSweet(Bytes::from_static(&[EDITS as u8])))
+    );
     let stored = world.stored("d").await;
     for peer in [&yws, &hocus, &sweet] {
         assert!(same(&peer.doc, &stored));
@@ -86,7 +100,11 @@ async fn sv1_no_dialect_hears_an_acknowledgement_while_the_store_fails_and_each_
 fn clocks_in(heard: &Heard, client: u64) -> u32 {
     match heard {
         Heard::Step2(update) | Heard::Update(update) => {
-            let own = update.extent().structs.iter().filter(|range| range.client == client);
+            let own = update
+                .extent()
+                .structs
+                .iter()
+                .filter(|range| range.client == client);
             own.map(|range| range.to - range.from).sum()
         }
         _ => 0,
@@ -100,7 +118,11 @@ async fn sv2_edits_wait_for_their_commit_and_leave_at_the_relay_deadline_when_it
     world.faults.delay_appends(Duration::from_secs(3));
     yws.say(Message::Update(yjs::insert(1, 0, "a"))).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(hocus.heard_now().await, [], "relayed before the commit and before the deadline");
+    assert_eq!(
+        hocus.heard_now().await,
+        [],
+        "relayed before the commit and before the deadline"
+    );
     tokio::time::sleep(Duration::from_millis(100)).await;
     for peer in [&mut hocus, &mut sweet] {
         peer.read_now().await;
@@ -149,7 +171,10 @@ async fn sv1_somebody_who_joins_during_a_stall_gets_the_document_and_a_returning
     back.say(Message::Step1(back.doc.state_vector().clone())).await;
     tokio::time::sleep(LONG).await;
     let early = back.heard_now().await;
-    assert!(!early.iter().any(|heard| matches!(heard, Heard::Step2(_))), "{early:?}");
+    assert!(
+        !early.iter().any(|heard| matches!(heard, Heard::Step2(_))),
+        "{early:?}"
+    );
     world.faults.fail_appends(false);
     back.until(|heard| matches!(heard, Heard::Step2(_))).await;
 }
@@ -160,18 +185,28 @@ async fn sv4_a_ysweet_client_is_not_left_alone_for_three_seconds() {
     let [_yws, _hocus, mut sweet] = one_of_each(&world).await;
     sweet.edit(yjs::insert(3, 0, "c")).await;
     sweet.say(status(1)).await;
-    sweet.until(|heard| *heard == Heard::YSweet(Bytes::from_static(&[1]))).await;
+    sweet
+        .until(|heard| *heard == Heard::YSweet(Bytes::from_static(&[1])))
+        .await;
     world.faults.fail_appends(true);
     sweet.edit(yjs::insert(3, 1, "c")).await;
     sweet.say(status(2)).await;
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(2_100)).await;
         let heard = sweet.heard_now().await;
-        assert!(heard.contains(&Heard::YSweet(Bytes::from_static(&[1]))), "{heard:?}");
-        assert!(!heard.contains(&Heard::YSweet(Bytes::from_static(&[2]))), "acknowledged before the commit");
+        assert!(
+            heard.contains(&Heard::YSweet(Bytes::from_static(&[1]))),
+            "{heard:?}"
+        );
+        assert!(
+            !heard.contains(&Heard::YSweet(Bytes::from_static(&[2]))),
+            "acknowledged before the commit"
+        );
     }
     world.faults.fail_appends(false);
-    sweet.until(|heard| *heard == Heard::YSweet(Bytes::from_static(&[2]))).await;
+    sweet
+        .until(|heard| *heard == Heard::YSweet(Bytes::from_static(&[2])))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +239,11 @@ async fn sv6_a_full_backlog_refuses_writes_with_a_retryable_code_and_takes_them_
         }
     }
     assert_eq!(hocus.until_closed().await.code(), 1013);
-    let refused = hocus.heard.iter().filter(|heard| **heard == Heard::Status(false)).count();
+    let refused = hocus
+        .heard
+        .iter()
+        .filter(|heard| **heard == Heard::Status(false))
+        .count();
     assert_eq!(refused, 1, "{:?}", hocus.heard);
     assert!(!hocus.heard.contains(&Heard::Status(true)));
     // Whoever only reads stays.
@@ -229,7 +268,10 @@ async fn sv6_an_http_caller_hears_when_it_is_durable_or_why_not() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(first.try_recv().is_err(), "answered before the commit");
     let second = world.apply("d", yjs::insert(2, 0, &"x".repeat(90))).await;
-    assert_eq!(second.await.expect("an answer").expect_err("refused").code(), 1013);
+    assert_eq!(
+        second.await.expect("an answer").expect_err("refused").code(),
+        1013
+    );
     first.await.expect("an answer").expect("durable");
 }
 
@@ -250,7 +292,9 @@ async fn sv1_an_author_who_writes_more_than_an_outbox_holds_during_a_stall_keeps
     let mut echoed = roomtone_crdt::Doc::new();
     while echoed.state_vector().get(1) < 50_000 {
         let heard = yws.until(|heard| clocks_in(heard, 1) > 0).await;
-        let (Heard::Step2(update) | Heard::Update(update)) = heard else { continue };
+        let (Heard::Step2(update) | Heard::Update(update)) = heard else {
+            continue;
+        };
         echoed.apply(&[(yws.id, update)]).expect("it applies");
     }
     assert_eq!(yws.closed, None);

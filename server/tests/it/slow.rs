@@ -18,7 +18,12 @@ async fn until_same(world: &World, peer: &mut Peer) {
         }
     };
     let came = tokio::time::timeout(Duration::from_secs(60), waiting).await;
-    assert!(came.is_ok(), "skipped: has {:?}, lacks some of {:?}", peer.doc.state_vector(), whole.state_vector());
+    assert!(
+        came.is_ok(),
+        "skipped: has {:?}, lacks some of {:?}",
+        peer.doc.state_vector(),
+        whole.state_vector()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +38,9 @@ async fn ps9_a_reader_that_stops_gets_one_resync_that_makes_it_equal() {
             writer.edit(yjs::insert(7, clock, "x")).await;
             writer.until(|heard| *heard == Heard::Status(true)).await;
         }
-        writer.edit(yjs::insert(7, known + 100, &"y".repeat(20_000))).await;
+        writer
+            .edit(yjs::insert(7, known + 100, &"y".repeat(20_000)))
+            .await;
         writer.edit(yjs::delete(7, known, 50)).await;
         writer.until(|heard| *heard == Heard::Status(true)).await;
         writer.until(|heard| *heard == Heard::Status(true)).await;
@@ -102,12 +109,19 @@ async fn ps9_a_slow_reader_misses_nothing_whatever_the_store_does() {
         writer.edit(yjs::insert(7, clock, &text)).await;
         clock += text.len() as u64;
         if round % 3 == 0 {
-            let state = format!("{{\"round\":{round},\"pad\":\"{}\"}}", "p".repeat((round * 37 % 700) as usize));
-            writer.say(Message::Awareness(yjs::awareness(7, round + 1, &state))).await;
+            let state = format!(
+                "{{\"round\":{round},\"pad\":\"{}\"}}",
+                "p".repeat((round * 37 % 700) as usize)
+            );
+            writer
+                .say(Message::Awareness(yjs::awareness(7, round + 1, &state)))
+                .await;
         }
         if round % 11 == 0 {
             let reader = &readers[(round % 3) as usize];
-            reader.say(Message::Step1(reader.doc.state_vector().clone())).await;
+            reader
+                .say(Message::Step1(reader.doc.state_vector().clone()))
+                .await;
         }
         tokio::time::sleep(Duration::from_millis(round * 13 % 90)).await;
         writer.read_now().await;

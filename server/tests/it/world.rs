@@ -57,7 +57,13 @@ impl World {
             limits: limits.clone(),
         });
         let faults = store.faults();
-        World { hub, saver, store, faults, limits }
+        World {
+            hub,
+            saver,
+            store,
+            faults,
+            limits,
+        }
     }
 
     /// Joins as an editor.
@@ -87,7 +93,10 @@ impl World {
             outbox: outbox.clone(),
             role,
             user: user.map(Arc::from),
-            stamp: user.map(|user| Stamp { id: user.to_owned(), name: None }),
+            stamp: user.map(|user| Stamp {
+                id: user.to_owned(),
+                name: None,
+            }),
             greeting: None,
         };
         let seat = self.hub.join(&doc_id(doc), member).await?;
@@ -115,7 +124,12 @@ impl World {
     /// Applies an update as a back end does. The answer comes when it is durable.
     pub(crate) async fn apply(&self, doc: &str, update: Update) -> oneshot::Receiver<Result<(), Close>> {
         let (done, answer) = oneshot::channel();
-        let ask = Ask::Apply { update, user: None, role: Role::Editor, done };
+        let ask = Ask::Apply {
+            update,
+            user: None,
+            role: Role::Editor,
+            done,
+        };
         self.hub.ask(&doc_id(doc), ask).await.expect("the room is awake");
         answer
     }
@@ -139,7 +153,12 @@ impl World {
         let address = socket.local_addr().expect("an address");
         let (stop, stopped) = watch::channel(false);
         let connections_max = self.limits.connections_count_max;
-        tokio::spawn(listener::serve(socket, http::router(app), connections_max, stopped));
+        tokio::spawn(listener::serve(
+            socket,
+            http::router(app),
+            connections_max,
+            stopped,
+        ));
         Served { address, _stop: stop }
     }
 }
@@ -155,7 +174,9 @@ pub(crate) struct Served {
 pub(crate) async fn stored(store: &dyn Store, doc: &str) -> Doc {
     let stored = store.load(&doc_id(doc)).await.expect("the store can be read");
     assert_eq!(stored.damage, Vec::new());
-    let updates = stored.updates().map(|bytes| Update::check(bytes.clone()).expect("stored bytes pass the gate"));
+    let updates = stored
+        .updates()
+        .map(|bytes| Update::check(bytes.clone()).expect("stored bytes pass the gate"));
     Doc::load(updates).expect("it loads")
 }
 
@@ -172,5 +193,7 @@ pub(crate) fn hocuspocus(address: &str) -> Voice {
 /// The recorder of this process: there can be one.
 fn recorder() -> PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    RECORDER.get_or_init(|| metrics::install().expect("the first recorder")).clone()
+    RECORDER
+        .get_or_init(|| metrics::install().expect("the first recorder"))
+        .clone()
 }

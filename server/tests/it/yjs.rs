@@ -70,7 +70,11 @@ pub(crate) fn gapped(client: u64) -> Bytes {
 /// Presence of one client, as bytes. `state` is JSON, `null` for goodbye.
 pub(crate) fn awareness_bytes(client: u64, clock: u64, state: &str) -> Bytes {
     let mut writer = Writer::new();
-    writer.var_uint(1).var_uint(client).var_uint(clock).var_string(state);
+    writer
+        .var_uint(1)
+        .var_uint(client)
+        .var_uint(clock)
+        .var_string(state);
     Bytes::from(writer.into_bytes())
 }
 

@@ -1,0 +1,134 @@
+//! Rules of the house that a program can check. A style rule without a test is a wish.
+
+mod docs;
+mod edges;
+mod migrations;
+mod sources;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::workspace::root;
+
+/// What a rule found: a file, a line (0: the file as a whole), and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    file: PathBuf,
+    line: usize,
+    what: String,
+}
+
+impl Finding {
+    fn new(file: impl Into<PathBuf>, line: usize, what: impl Into<String>) -> Finding {
+        Finding {
+            file: file.into(),
+            line,
+            what: what.into(),
+        }
+    }
+}
+
+/// A tracked file and its text.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// From the root of the checkout.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    fn is(&self, endings: &[&str]) -> bool {
+        self.path
+            .extension()
+            .is_some_and(|ending| endings.iter().any(|known| ending == *known))
+    }
+
+    fn starts_with(&self, folder: &str) -> bool {
+        self.path.starts_with(folder)
+    }
+
+    fn name(&self) -> String {
+        self.path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// Checks the checkout.
+pub(crate) fn run(bless: bool) -> anyhow::Result<()> {
+    if bless {
+        migrations::bless(&root())?;
+    }
+    let findings = check(&root())?;
+    for finding in &findings {
+        println!(
+            "{}:{}: {}",
+            finding.file.display(),
+            finding.line.max(1),
+            finding.what
+        );
+    }
+    if !findings.is_empty() {
+        bail!("{} findings", findings.len());
+    }
+    println!("tidy: no findings");
+    Ok(())
+}
+
+fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
+    let files = read(root)?;
+    let mut findings = Vec::new();
+    for rule in [edges::check, sources::check, docs::check, migrations::check] {
+        findings.extend(rule(&files));
+    }
+    findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    Ok(findings)
+}
+
+/// Every file that git tracks or would track, as text.
+fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()?;
+    let names = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let mut files: Vec<Source> = names
+        .split('\0')
+        .filter(|name| !name.is_empty())
+        .filter_map(|name| {
+            // A file that is no text, or was deleted since, has nothing to check.
+            let text = std::fs::read_to_string(root.join(name)).ok()?;
+            Some(Source {
+                path: name.into(),
+                text,
+            })
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+#[cfg(test)]
+pub(crate) fn source(path: &str, text: &str) -> Source {
+    Source {
+        path: path.into(),
+        text: text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_house_is_tidy() {
+        let findings = super::check(&crate::workspace::root()).expect("the checkout can be read");
+        let lines: Vec<String> = findings
+            .iter()
+            .map(|f| format!("{}:{}: {}", f.file.display(), f.line, f.what))
+            .collect();
+        assert!(findings.is_empty(), "{}", lines.join("\n"));
+    }
+}
