@@ -3,12 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use roomtone_crdt::{Awareness, Doc, Update, encode};
+use roomtone_crdt::{Awareness, ConnectionId, Doc, Update, encode};
 use roomtone_persistence::{DocId, Epoch, Record, Stored};
 use tokio::time::{Instant, timeout};
 
 use super::release::Acks;
-use super::turn::Gathered;
+use super::turn::{Gathered, Waiting};
 use super::{Awake, Room};
 use crate::close::Close;
 use crate::hub::Context;
@@ -194,7 +194,16 @@ impl Room {
     /// The room cannot go on: its members are told to come back, and what they hold comes with them.
     pub(super) async fn rebuild(&mut self, breakage: Breakage) -> Result<(), Close> {
         tracing::error!(doc = %self.doc_id, error = %breakage.broken, "the engine broke; rebuilding the room");
-        let Breakage { mut suspects, .. } = breakage;
+        self.sift(breakage.suspects).await?;
+        for (from, payload) in breakage.statuses {
+            self.hold_status(from, payload);
+        }
+        // What gathered meanwhile, and what was deferred.
+        self.release_saved();
+        Ok(())
+    }
+
+    async fn sift(&mut self, mut suspects: Vec<Waiting>) -> Result<(), Close> {
         suspects.reverse();
         for _ in 0..crate::limits::REBUILDS_PER_TURN_COUNT_MAX {
             self.reload().await?;
@@ -222,18 +231,31 @@ impl Room {
     }
 
     async fn reload(&mut self) -> Result<(), Close> {
-        let away = Close::TryLater("the room is recovering; come back");
         if !self.wait_for_log().await {
-            return Err(away);
+            // Of a document that was replaced nobody may come back with the old copy.
+            let stale = self.awake.progress.borrow().stale;
+            return Err(if stale {
+                Close::StaleEpoch
+            } else {
+                Close::TryLater("the room is recovering; come back")
+            });
         }
-        self.release_saved();
+        self.release_what_waited();
         let loaded = load(&self.context, &self.doc_id).await?;
         if loaded.epoch != self.awake.log.epoch() {
             return Err(Close::StaleEpoch);
         }
-        self.awake.doc = loaded.doc;
+        let broken = std::mem::replace(&mut self.awake.doc, loaded.doc);
         self.awake.whole = None;
         self.awake.doc_bytes_estimate = loaded.bytes;
+        // What waited for its past is gone with the old document: its authors are asked for all they have.
+        let members: Vec<ConnectionId> = self.awake.members.keys().copied().collect();
+        for id in members.into_iter().filter(|id| broken.pending_bytes_of(*id) > 0) {
+            if let Some(seated) = self.awake.members.get_mut(&id) {
+                seated.asked = false;
+            }
+            self.take_gapped(id);
+        }
         Ok(())
     }
 }

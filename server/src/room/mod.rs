@@ -202,12 +202,15 @@ impl Room {
                 self.integrate();
                 let flushed = self.wait_for_log().await;
                 self.release_saved();
-                self.dismiss(if flushed {
+                let close = if flushed {
                     Close::Restart
                 } else {
                     Close::TryLater("the store is away")
-                });
+                };
+                self.dismiss(close);
                 self.hub.remove(&self.doc_id, &self.id);
+                // A join that had passed the hub when it began to stop.
+                turn_away(&mut self.inbox, close);
             }
             End::Failed(close) => {
                 // Out of the map first, so that whoever comes back finds a new room, not this one.

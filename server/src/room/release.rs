@@ -159,33 +159,22 @@ impl Room {
 
     /// Queues an acknowledgement; nothing but the commit lets it go.
     pub(super) fn hold_ack(&mut self, ack: Ack) {
-        let to = ack.to;
+        let saved = self.awake.progress.borrow().saved;
+        if ack.number > saved && self.awake.acks.is_full() {
+            // Its author is not told that it is saved, and nothing else is lost: it brings the edit again.
+            let close = Close::TryLater("the store is away and too much waits for it; come back");
+            if let Some(seated) = self.awake.members.get(&ack.to) {
+                seated.member.outbox.close(close);
+            }
+            return ack.refuse(close);
+        }
         self.awake.acks.push(ack);
         self.awake.release_acks(&self.drained_sender);
-        if self.awake.acks.is_full() {
-            // Its author is not told that it is saved, and nothing else is lost: it brings the edit again.
-            if let Some(seated) = self.awake.members.get(&to) {
-                seated.member.outbox.close(Close::TryLater(
-                    "the store is away and too much waits for it; come back",
-                ));
-            }
-        }
     }
 
     /// A commit returned.
     pub(super) fn release_saved(&mut self) {
-        let awake = &mut self.awake;
-        let saved = awake.progress.borrow().saved;
-        awake.release_held(&self.drained_sender);
-        awake.release_acks(&self.drained_sender);
-        if saved >= awake.log.accepted() {
-            awake.in_flight_since = None;
-            awake.stalled = false;
-        } else {
-            // A commit succeeded, so the store works; what is still on its way gets a deadline of its own.
-            awake.in_flight_since = Some(Instant::now());
-            awake.stalled = false;
-        }
+        self.release_what_waited();
         for asker in mem::take(&mut self.awake.deferred) {
             if let Some(seated) = self.awake.members.get_mut(&asker) {
                 seated.step1 = seated.step1_deferred.take();
@@ -198,6 +187,17 @@ impl Room {
         if self.awake.members.is_empty() && self.awake.empty_since.is_none() {
             self.awake.empty_since = Some(Instant::now());
         }
+    }
+
+    /// The part of it that needs no document: it may be broken.
+    pub(super) fn release_what_waited(&mut self) {
+        let awake = &mut self.awake;
+        let saved = awake.progress.borrow().saved;
+        awake.release_held(&self.drained_sender);
+        awake.release_acks(&self.drained_sender);
+        awake.stalled = false;
+        // What is still on its way gets a deadline of its own: a commit succeeded, so the store works.
+        awake.in_flight_since = (saved < awake.log.accepted()).then(Instant::now);
     }
 
     /// The commit missed the relay deadline: edits go out without it, acknowledgements do not.

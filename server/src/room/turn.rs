@@ -333,7 +333,7 @@ impl Room {
     }
 
     /// Nothing of it is used, and nothing behind it is acknowledged before the whole has come.
-    fn take_gapped(&mut self, from: ConnectionId) {
+    pub(super) fn take_gapped(&mut self, from: ConnectionId) {
         if let Some(seated) = self.awake.members.get_mut(&from) {
             seated.gapped = true;
         }
