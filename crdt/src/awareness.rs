@@ -230,10 +230,10 @@ impl Awareness {
             }
             Err(NoPlace::Foreign(owner)) => {
                 received.foreign.push((entry.client, owner));
-                if self.may_claim(from, strength, entry.client) {
-                    if let Some(state) = checked(state, stamp) {
-                        self.claim(from, entry, state);
-                    }
+                if self.may_claim(from, strength, entry.client)
+                    && let Some(state) = checked(state, stamp)
+                {
+                    self.claim(from, entry, state);
                 }
                 return;
             }

@@ -3,6 +3,9 @@
 //! The engine never holds updates whose past is missing: they wait here, bounded, and are tried again when the
 //! document has grown. A panic of the engine is caught and reported as [`Broken`]; the document must then be thrown
 //! away, because its state is not to be trusted.
+//!
+//! What the engine writes is not always what it read: a subdocument's `meta` and a `BigInt` that an integer can hold
+//! come out without and as an integer. One update that is new from end to end is therefore passed on as it came.
 
 use std::any::Any as Payload;
 use std::collections::HashMap;
@@ -120,22 +123,15 @@ impl Doc {
         }
     }
 
-    /// A document from what is stored, in any order. Updates whose past is missing wait, as in [`Doc::apply`].
+    /// A document from what is stored, in the order in which it was accepted: what is between two lists goes in
+    /// because one of them was deleted before, and not otherwise. What clients made goes in in any order. Updates
+    /// whose past is missing wait, as in [`Doc::apply`].
     ///
     /// # Errors
     /// [`Broken`].
     pub fn load(updates: impl IntoIterator<Item = Update>) -> Result<Doc, Broken> {
         let mut doc = Doc::new();
-        let mut batch: Vec<(ConnectionId, Update)> =
-            updates.into_iter().map(|update| (STORE, update)).collect();
-        // Mostly what builds on others has the higher clocks, so that little has to wait and be tried again.
-        batch.sort_by_key(|(_, update)| {
-            update
-                .extent()
-                .structs
-                .first()
-                .map_or(u32::MAX, |range| range.from)
-        });
+        let batch: Vec<(ConnectionId, Update)> = updates.into_iter().map(|update| (STORE, update)).collect();
         doc.integrate(&batch, Wanted::Document)?;
         doc.version = 0;
         Ok(doc)

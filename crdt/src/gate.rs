@@ -4,7 +4,7 @@
 //! yjs 13 throws on, which would make a room unopenable for every browser. What passes here is a strict subset of
 //! what both can load. The same gate runs on bytes from sockets, from other nodes and from the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ClientId;
 use crate::block::{self, Block, Id, Parent};
@@ -49,7 +49,7 @@ pub enum Rule {
     Depth,
     /// Clocks and their sums stay below 2^31.
     Clock,
-    /// A client has one section, with clocks that follow each other.
+    /// A client has one section of blocks, with clocks that follow each other, and one of deletions.
     Section,
     /// An update has no gaps inside: yjs writes them when it merges a log with holes.
     Skip,
@@ -174,6 +174,26 @@ impl Needs {
     }
 }
 
+/// Clients that were met. Few: looked through. Many: looked up.
+#[derive(Default)]
+struct Seen {
+    few: Vec<ClientId>,
+    many: HashSet<ClientId>,
+}
+
+impl Seen {
+    fn twice(&mut self, client: ClientId) -> bool {
+        if self.few.contains(&client) {
+            return true;
+        }
+        if self.few.len() < 16 {
+            self.few.push(client);
+            return false;
+        }
+        !self.many.insert(client)
+    }
+}
+
 /// Walks an update (format v1).
 ///
 /// # Errors
@@ -184,21 +204,11 @@ pub(crate) fn check_update(bytes: &[u8]) -> Result<Extent, Refusal> {
     let mut needs = Needs::default();
     // A section takes at least its count, client, clock and one block of two bytes.
     let sections = reader.count(5)?;
-    let mut seen: HashMap<ClientId, ()> = HashMap::new();
+    let mut seen = Seen::default();
     for _ in 0..sections {
         let blocks = reader.count(2)?;
         let client = reader.var_uint()?;
-        let twice = match extent.structs.last() {
-            // Few clients: look through them. Many: keep a map from then on.
-            _ if extent.structs.len() < 16 => extent.structs.iter().any(|range| range.client == client),
-            _ => {
-                if seen.is_empty() {
-                    seen.extend(extent.structs.iter().map(|range| (range.client, ())));
-                }
-                seen.insert(client, ()).is_some()
-            }
-        };
-        if twice || blocks == 0 {
+        if seen.twice(client) || blocks == 0 {
             return Err(reader.refuse(Rule::Section));
         }
         let from = clock(&mut reader)?;
@@ -220,8 +230,13 @@ pub(crate) fn check_update(bytes: &[u8]) -> Result<Extent, Refusal> {
         }
         extent.structs.push(ClockRange { client, from, to });
     }
+    let mut seen = Seen::default();
     for _ in 0..reader.count(2)? {
         let client = reader.var_uint()?;
+        // Of two the engine takes the last and yjs takes both.
+        if seen.twice(client) {
+            return Err(reader.refuse(Rule::Section));
+        }
         for _ in 0..reader.count(2)? {
             let from = clock(&mut reader)?;
             let length = reader.var_uint()?;

@@ -22,14 +22,25 @@ const ROOM = 'large'
 let server
 after(() => server?.stop())
 
-/** A person writing: runs of typing, some of it taken back, and now and then the cursor goes elsewhere. */
+/**
+ * A person writing: a run of typing, then in half of the cases some of it taken back, and in a third of them the cursor
+ * goes elsewhere. That leaves about 9,500 blocks and half the characters, much like the recorded traces of real papers; a
+ * cursor that jumped at random would make a document of many more blocks, which nobody has and no client opens fast.
+ */
 function * typing (text, chance) {
   let cursor = 0
-  for (let n = 0; n < EDITS; n++) {
-    if (chance.oneIn(60)) cursor = chance.between(0, text.length)
-    if (cursor > 0 && chance.oneIn(5)) text.delete(--cursor, 1)
-    else text.insert(cursor++, String.fromCharCode(97 + chance.between(0, 25)))
-    yield n
+  for (let n = 0; ;) {
+    if (chance.oneIn(3)) cursor = chance.between(0, text.length)
+    for (let i = chance.between(5, 50); i > 0; i--) {
+      text.insert(cursor++, String.fromCharCode(97 + chance.between(0, 25)))
+      if (++n === EDITS) return
+      yield
+    }
+    for (let i = chance.oneIn(2) ? chance.between(1, 36) : 0; i > 0 && cursor > 0; i--) {
+      text.delete(--cursor, 1)
+      if (++n === EDITS) return
+      yield
+    }
   }
 }
 
@@ -92,7 +103,11 @@ test(`a document of ${EDITS} edits opens fast after a restart`, { timeout: 230_0
       received.push(await receive())
     }
     const open_ms = median(opens_ms)
-    console.log(`cold open median ${open_ms.toFixed(1)} ms after ${signal} (${opens_ms.map((ms) => ms.toFixed(0)).join(', ')}); the state of ${received[0].bytes} bytes received after ${median(received.map(({ ms }) => ms)).toFixed(1)} ms`)
+    const received_ms = median(received.map(({ ms }) => ms))
+    console.log(
+      `cold open median ${open_ms.toFixed(1)} ms after ${signal} (${opens_ms.map((ms) => ms.toFixed(0)).join(', ')});`,
+      `the state of ${received[0].bytes} bytes received after ${received_ms.toFixed(1)} ms`
+    )
     assert.ok(open_ms < (process.env.ROOMTONE_BAR ? BAR_MS : GENEROUS_MS), `connect to synced took ${open_ms.toFixed(1)} ms after ${signal}`)
   }
 })

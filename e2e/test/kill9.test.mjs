@@ -56,7 +56,11 @@ test(`kill -9, ${ROUNDS} rounds: nothing acknowledged or seen is lost`, { timeou
 
   const restart = spread(restarts_ms)
   const { acked, seen } = ledger.counts
-  console.log(`kill9: ${restarts_ms.length} rounds, ${ledger.sent} edits (${Math.round(ledger.sent / writing_ms * 1_000)}/s), ${acked} acknowledged, ${seen} seen by others, ${lost.length} lost, ${early.length} early synced, restart p50 ${restart.p50} ms, max ${restart.max} ms`)
+  const per_second = Math.round(ledger.sent / writing_ms * 1_000)
+  console.log(
+    `kill9: ${restarts_ms.length} rounds, ${ledger.sent} edits (${per_second}/s), ${acked} acknowledged, ${seen} seen by others,`,
+    `${lost.length} lost, ${early.length} early synced, restart p50 ${restart.p50} ms, max ${restart.max} ms`
+  )
   assert.deepEqual(lost, [], 'edits that were acknowledged or seen are missing after the restart')
   assert.deepEqual(early, [], 'clients were told "synced" before they held what was saved')
   // Vacuous otherwise: most edits of a healthy run are acknowledged before the crash.

@@ -75,7 +75,10 @@ test(`SIGTERM and SIGINT, ${ROUNDS} rounds: everything saved, everybody told`, {
 
   const stop = spread(stops_ms)
   const { acked, seen, accepted } = ledger.counts
-  console.log(`sigterm: ${ROUNDS} rounds, ${ledger.sent} edits, ${accepted} of them sent ${ACCEPTED_MS} ms before, ${acked} acknowledged, ${seen} seen, 0 lost, close codes ${JSON.stringify(codes)}, stop p50 ${stop.p50} ms, max ${stop.max} ms`)
+  console.log(
+    `sigterm: ${ROUNDS} rounds, ${ledger.sent} edits, ${accepted} of them sent ${ACCEPTED_MS} ms before, ${acked} acknowledged, ${seen} seen, 0 lost,`,
+    `close codes ${JSON.stringify(codes)}, stop p50 ${stop.p50} ms, max ${stop.max} ms`
+  )
   assert.deepEqual(Object.keys(codes).map(Number).filter((code) => !GOODBYES.includes(code)), [], 'close codes that do not say "come back soon"')
   assert.ok(stop.max < STOP_MS_MAX, `the slowest stop took ${stop.max} ms`)
 })

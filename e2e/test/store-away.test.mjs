@@ -109,7 +109,9 @@ class House {
   }
 
   async saved (ms = HEAL_MS_MAX) {
-    await until(() => this.members.every((member) => member.saysSaved && member.unacknowledged === 0), ms, 'everything to be acknowledged', () => this.members.filter((member) => !member.saysSaved || member.unacknowledged > 0).map((member) => [String(member.client), `owed ${member.unacknowledged}`, member.client.describe()]))
+    const owed = () => this.members.filter((member) => !member.saysSaved || member.unacknowledged > 0)
+    const tell = () => owed().map(({ client, unacknowledged }) => [String(client), `owed ${unacknowledged}`, client.describe()])
+    await until(() => owed().length === 0, ms, 'everything to be acknowledged', tell)
   }
 
   reset () {
@@ -196,7 +198,10 @@ for (const [name, fail] of Object.entries(FAULTS)) {
     const readers = new Readers({ server, ledger: house.ledger, chance, rooms: [...ROOMS, ...returners.map(({ room }) => room)] })
     await readers.revive()
     assert.deepEqual(await readers.verdict(), { early: [], lost: [] })
-    console.log(`store away, ${name}: live p50 ${later.p50} ms, max ${Math.max(live.max, later.max)} ms, 0 acknowledged in ${AWAY_MS} ms, healed in ${Math.round(healed_ms)} ms; said: ${reason.slice(0, 160)}`)
+    console.log(
+      `store away, ${name}: live p50 ${later.p50} ms, max ${Math.max(live.max, later.max)} ms, 0 acknowledged in ${AWAY_MS} ms,`,
+      `healed in ${Math.round(healed_ms)} ms; said: ${reason.slice(0, 160)}`
+    )
   }))
 
   test(`${name}, then kill -9: what was saved is there, and the clients bring back the rest`, { timeout: 90_000 }, () => withDisk(async ({ disk, server, house }) => {
@@ -232,7 +237,10 @@ test(`syncs of ${SLOW_MS} ms: live, and acknowledged only after them`, { timeout
   await house.saved()
   const soonest = Math.min(...house.ack_ms)
   const acks = spread(house.ack_ms)
-  console.log(`store away, syncs of ${SLOW_MS} ms: live p50 ${live.p50} ms, max ${live.max} ms, acknowledged after ${Math.round(soonest)} ms at the soonest, p50 ${acks.p50} ms, max ${acks.max} ms, ${disk.counts.delayed - delayed} slow syncs for ${house.ack_ms.length} edits`)
+  console.log(
+    `store away, syncs of ${SLOW_MS} ms: live p50 ${live.p50} ms, max ${live.max} ms, acknowledged after ${Math.round(soonest)} ms at the soonest,`,
+    `p50 ${acks.p50} ms, max ${acks.max} ms, ${disk.counts.delayed - delayed} slow syncs for ${house.ack_ms.length} edits`
+  )
   assert.ok(disk.counts.delayed > delayed, 'no sync was delayed: the shim is not in the way of the store')
   // The timer of the sleep and ours may differ by a hair.
   assert.ok(soonest >= SLOW_MS - 2, `an edit was acknowledged ${Math.round(soonest)} ms after it was made, before any sync could have ended`)
@@ -245,3 +253,41 @@ test(`syncs of ${SLOW_MS} ms: live, and acknowledged only after them`, { timeout
   await readers.revive()
   assert.deepEqual(await readers.verdict(), { early: [], lost: [] })
 }))
+
+const BACKLOG_BYTES_MAX = 200_000
+const PAGE_BYTES = 20_000
+/** Codes that every client takes for "come back". */
+const RETRYABLE = [1011, 1012, 1013]
+
+test('a full backlog: writes are refused with a reason to come back, and nothing is lost', { timeout: 90_000 }, () => withDisk(async ({ disk, server, house }) => {
+  await house.open()
+  disk.full()
+  const pages = DIALECT_KINDS.map((kind) => house.add(kind, `pages-${kind}`))
+  for (const page of pages) await page.whenSynced()
+  const closes = () => pages.flatMap(({ client }) => client.sockets.map(({ close }) => close).filter(Boolean))
+  let backlog = 0
+  let written = 0
+  for (; written < 30; written++) {
+    for (const { doc } of pages) doc.getMap('pages').set(`${written}`, 'x'.repeat(PAGE_BYTES))
+    await new Promise(setImmediate)
+    backlog = Math.max(backlog, await metric(server, /^roomtone_backlog_bytes$/))
+  }
+  await until(() => closes().length > 0, 10_000, 'a write to be refused', () => pages.map(({ client }) => client.describe()))
+  backlog = Math.max(backlog, await metric(server, /^roomtone_backlog_bytes$/))
+  assert.ok(pages.every(({ client }) => client.saved() !== true), 'a page was called saved while the disk was full')
+  assert.ok(backlog > 0, 'the metric of the backlog stays at 0 while edits wait for the store')
+  assert.ok(backlog <= BACKLOG_BYTES_MAX + PAGE_BYTES * 2, `the backlog grew to ${backlog} bytes`)
+  assert.deepEqual(closes().filter(({ code, reason }) => !RETRYABLE.includes(code) || reason === ''), [], 'closes that do not say "come back", and why')
+
+  disk.ok()
+  await until(() => pages.every(({ client }) => client.saved() !== false), 40_000, 'every page to be saved', () => pages.map(({ client }) => client.describe()))
+  await server.kill()
+  for (const member of house.members) member.stayAway()
+  await server.revive()
+  for (const { room } of pages.filter(({ kind }) => kind !== 'y-websocket-3')) {
+    const fresh = await new Member('y-websocket-3', server, room).whenSynced()
+    house.members.push(fresh)
+    assert.equal(fresh.doc.getMap('pages').size, written, `pages of ${room} are missing`)
+  }
+  console.log(`store away, backlog: at most ${backlog} bytes waited (limit ${BACKLOG_BYTES_MAX}); refused with ${JSON.stringify(closes()[0])}, ${closes().length} closes in all`)
+}, { args: ['--limit', `backlog_bytes_max=${BACKLOG_BYTES_MAX}`] }))

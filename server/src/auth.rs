@@ -77,7 +77,8 @@ impl Claims {
 
     /// Time until the claims end, [`LEEWAY_S`] included.
     pub fn remaining(&self) -> Option<Duration> {
-        let expires = self.expires? + Duration::from_secs(LEEWAY_S);
+        // Beyond what a clock can hold is never.
+        let expires = self.expires?.checked_add(Duration::from_secs(LEEWAY_S))?;
         Some(expires.duration_since(SystemTime::now()).unwrap_or_default())
     }
 }

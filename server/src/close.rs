@@ -10,6 +10,10 @@ use std::fmt;
 pub enum Close {
     /// A text frame on a binary protocol.
     TextFrame,
+    /// A frame that is no WebSocket frame.
+    Protocol,
+    /// Text that is not UTF-8.
+    Encoding,
     /// The peer floods control frames.
     Flood,
     /// Updates whose past never came filled their bound.
@@ -40,7 +44,9 @@ impl Close {
     /// The WebSocket close code.
     pub fn code(self) -> u16 {
         match self {
+            Close::Protocol => 1002,
             Close::TextFrame => 1003,
+            Close::Encoding => 1007,
             Close::Flood | Close::Pending => 1008,
             Close::TooLarge(_) => 1009,
             Close::Internal => 1011,
@@ -57,6 +63,8 @@ impl Close {
     /// The reason sent with the code: at most 123 bytes, never a cause from inside the server.
     pub fn reason(self) -> &'static str {
         match self {
+            Close::Protocol => "not a WebSocket frame",
+            Close::Encoding => "text that is not UTF-8",
             Close::TextFrame => "binary frames only",
             Close::Flood => "too many control frames",
             Close::Pending => "too many updates build on edits that never came; come back",
@@ -76,6 +84,8 @@ impl Close {
     /// The label in metrics and logs.
     pub fn label(self) -> &'static str {
         match self {
+            Close::Protocol => "protocol",
+            Close::Encoding => "encoding",
             Close::TextFrame => "text_frame",
             Close::Flood => "flood",
             Close::Pending => "pending",

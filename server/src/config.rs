@@ -3,8 +3,10 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use roomtone_persistence::limits::UPDATE_BYTES_MAX;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::cli::{LogFormat, ServeArgs};
 use crate::limits::Limits;
@@ -273,22 +275,33 @@ fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, Config
         })?;
         table.insert(name.trim().to_owned(), toml::Value::Integer(number));
     }
+    for (name, value) in &table {
+        if !matches!(value, toml::Value::Integer(0..)) {
+            return Err(wrong(
+                &format!("limits.{name}"),
+                format!("`{value}` is not a whole number, or below 0"),
+            ));
+        }
+    }
     let limits: Limits = table
         .try_into()
         .map_err(|error: toml::de::Error| wrong("limits", error.message().to_owned()))?;
-    for (name, value, least) in [
-        ("frame_bytes_max", limits.frame_bytes_max, 1024),
-        ("document_bytes_max", limits.document_bytes_max, 1024),
-        ("outbox_bytes_max", limits.outbox_bytes_max, 1024),
-        ("backlog_bytes_max", limits.backlog_bytes_max, 1),
-        ("connections_count_max", limits.connections_count_max, 1),
-        ("rooms_count_max", limits.rooms_count_max, 1),
+    for (name, value, bounds) in [
+        // An update that the store does not take would hold up all that is behind it.
+        ("frame_bytes_max", limits.frame_bytes_max, 1024..=UPDATE_BYTES_MAX),
+        ("document_bytes_max", limits.document_bytes_max, 1024..=usize::MAX),
+        ("outbox_bytes_max", limits.outbox_bytes_max, 1024..=usize::MAX / 4),
+        ("backlog_bytes_max", limits.backlog_bytes_max, 1..=usize::MAX / 4),
+        ("connections_count_max", limits.connections_count_max, 1..=Semaphore::MAX_PERMITS),
+        ("rooms_count_max", limits.rooms_count_max, 1..=usize::MAX),
     ] {
-        if value < least {
-            return Err(wrong(
-                &format!("limits.{name}"),
-                format!("{value} is too small; at least {least}"),
-            ));
+        if value < *bounds.start() {
+            let problem = format!("{value} is too small; at least {}", bounds.start());
+            return Err(wrong(&format!("limits.{name}"), problem));
+        }
+        if value > *bounds.end() {
+            let problem = format!("{value} is too large; at most {}", bounds.end());
+            return Err(wrong(&format!("limits.{name}"), problem));
         }
     }
     Ok(limits)

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::close::Close;
 use crate::compactor::Compactor;
-use crate::limits::Limits;
+use crate::limits::{Limits, STOP_ROUND_MS};
 use crate::metrics;
 use crate::room::{Ask, Member, Room, RoomHandle, Seat};
 use crate::saver::Saver;
@@ -101,17 +101,28 @@ impl Hub {
         self.begin_stop();
         let all = async {
             loop {
-                let retired = self.shared.retired.notified();
                 for room in self.shared.rooms.iter() {
                     room.stop();
                 }
-                if self.shared.rooms.is_empty() {
+                // Not at every retirement: that would be all rooms for each of them. A join that had passed when the
+                // stop began may have opened one more, which is told in the next round.
+                let round = Duration::from_millis(STOP_ROUND_MS);
+                if tokio::time::timeout(round, self.all_retired()).await.is_ok() {
                     return;
                 }
-                retired.await;
             }
         };
         tokio::time::timeout(patience, all).await.is_ok()
+    }
+
+    async fn all_retired(&self) {
+        loop {
+            let retired = self.shared.retired.notified();
+            if self.shared.rooms.is_empty() {
+                return;
+            }
+            retired.await;
+        }
     }
 
     /// A handle keeps the room awake until it is dropped; see [`Hub::retire`].

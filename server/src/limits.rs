@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Time a peer has to send its whole request head, in milliseconds. Over it: the connection is closed.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Pause between two parts of a request body, in milliseconds. Over it: the request is refused and the connection
+/// closed.
+pub const BODY_PAUSE_MS_MAX: u64 = 8_000;
 /// Time a multiplexed socket has to authenticate its first document, in milliseconds; traffic does not
 /// extend it. Over it: close 4408.
 pub const AUTH_MS_MAX: u64 = 10_000;
@@ -18,6 +21,9 @@ pub const AUTH_MS_MAX: u64 = 10_000;
 pub const UNAUTHENTICATED_BYTES_MAX: usize = 64 * 1024;
 /// Documents a multiplexed socket may name before its first successful authentication. Over it: close 4408.
 pub const UNAUTHENTICATED_DOCUMENTS_COUNT_MAX: usize = 10;
+/// Length of an address, in bytes: a document's name and the session behind it. It stands in front of every frame. Over
+/// it: close 4400.
+pub const ADDRESS_BYTES_MAX: usize = 1_024;
 /// Documents one socket may carry. Over it: that document is refused (Hocuspocus PermissionDenied).
 pub const DOCUMENTS_PER_CONNECTION_COUNT_MAX: usize = 512;
 /// Length of a token, in bytes. Over it: refused before any cryptography.
@@ -72,6 +78,9 @@ pub const ACKS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Length of a stateless message, in bytes. Over it: close 1009.
 pub const STATELESS_BYTES_MAX: usize = 64 * 1024;
 
+/// What a record that waits for the store takes beside its update, in bytes. It counts as backlog: a million edits of
+/// one character are not a megabyte.
+pub const RECORD_BYTES: usize = 256;
 /// Bytes that one commit carries. What is over goes into the next commit.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// First pause after a failed commit, in milliseconds; it doubles up to [`COMMIT_RETRY_MS_MAX`].
@@ -91,6 +100,8 @@ pub const COMPACTION_QUEUE_COUNT_MAX: usize = 4_096;
 pub const COMPACTION_LOG_BYTES_MIN: usize = 256 * 1024;
 /// Log rows that make a compaction due when a room falls asleep.
 pub const COMPACTION_SLEEP_ROWS_MIN: usize = 16;
+/// Interval at which rooms that are still awake during a stop are told again, in milliseconds.
+pub const STOP_ROUND_MS: u64 = 100;
 /// Time from the first stop signal to the end of the process, in milliseconds; clients are told before.
 pub const STOP_MS_MAX: u64 = 9_000;
 /// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.

@@ -24,6 +24,9 @@ use tower::ServiceExt;
 use crate::limits::{HANDSHAKE_MS_MAX, HEADER_BYTES_MAX, LISTEN_BACKLOG_COUNT};
 use crate::metrics;
 
+/// The error of a connection that sends more than [`Meter::allow_only`] allows.
+pub const TOO_EARLY: &str = "more than allowed before authentication";
+
 /// What one connection has read and written. The request that becomes a socket carries it.
 #[derive(Clone, Default)]
 pub struct Meter(Arc<Counters>);
@@ -168,7 +171,7 @@ impl AsyncRead for Metered {
         let bytes = (buffer.filled().len() - before) as u64;
         let read = counters.read.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if read > counters.read_max.load(Ordering::Relaxed) {
-            return Poll::Ready(Err(io::Error::other("more than allowed before authentication")));
+            return Poll::Ready(Err(io::Error::other(TOO_EARLY)));
         }
         polled
     }

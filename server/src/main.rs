@@ -12,9 +12,9 @@ use roomtone_server::config::Config;
 use roomtone_server::server::Server;
 use roomtone_server::{logs, signals};
 
-/// Rooms allocate and free in bursts; this one gives memory back to the system.
+/// Rooms allocate and free in bursts; this one gives memory back to the system, as `.cargo/config.toml` tells it to.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match Cli::parse().command {

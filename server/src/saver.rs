@@ -12,7 +12,7 @@ use roomtone_persistence::{Appended, Batch, DocId, Epoch, Record, Store, StoreEr
 use tokio::sync::{mpsc, watch};
 
 use crate::limits::{
-    COMMIT_BYTES_MAX, COMMIT_RETRY_MS_MAX, COMMIT_RETRY_MS_MIN, COMMIT_SLOW_MS, STORE_PROBE_MS,
+    RECORD_BYTES, COMMIT_BYTES_MAX, COMMIT_RETRY_MS_MAX, COMMIT_RETRY_MS_MIN, COMMIT_SLOW_MS, STORE_PROBE_MS,
 };
 use crate::metrics;
 
@@ -39,11 +39,17 @@ impl Log {
     /// [`Saver::has_space_for`] before it applied the batch.
     pub fn submit(&mut self, records: Vec<Record>) -> u64 {
         self.accepted += 1;
-        let bytes = records.iter().map(|record| record.update.len()).sum();
-        self.saver
+        let bytes = records
+            .iter()
+            .map(|record| RECORD_BYTES + record.update.len())
+            .sum();
+        let waiting = self
+            .saver
             .shared
             .backlog_bytes
             .fetch_add(bytes, Ordering::Relaxed);
+        // Here too, not only after a commit: the alarm has to see it grow while there is none.
+        metrics::backlog_bytes(waiting + bytes);
         self.saver.shared.accepted_batches.fetch_add(1, Ordering::Relaxed);
         let submission = Submission {
             batch: Batch {

@@ -299,6 +299,20 @@ fn sections_that_come_twice() {
     }
 }
 
+/// yjs deletes what both sections say and the engine what the last one says.
+#[test]
+fn deletions_of_one_client_that_come_twice() {
+    assert_eq!(broken(&update(&[], &[(3, 1, 2), (4, 1, 2)])), None);
+    assert_eq!(
+        broken(&update(&[], &[(3, 1, 2), (3, 14, 2)])),
+        Some(Rule::Section)
+    );
+    let mut many: Vec<_> = (0..40).map(|client| (client, 0, 1)).collect();
+    assert_eq!(broken(&update(&[], &many)), None);
+    many.push((38, 5, 1));
+    assert_eq!(broken(&update(&[], &many)), Some(Rule::Section));
+}
+
 #[test]
 fn ps7_gaps_inside() {
     assert_eq!(

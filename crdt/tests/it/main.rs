@@ -1,5 +1,8 @@
 //! Tests of this crate from outside, in one binary.
 
+// How much was tried is part of what a test says.
+#![allow(clippy::print_stdout)]
+
 mod awareness;
 mod browsers;
 mod codec;
@@ -10,5 +13,6 @@ mod mutation;
 mod random;
 mod replicas;
 mod session;
+mod turns;
 mod written;
 mod yjs;

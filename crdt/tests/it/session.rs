@@ -44,16 +44,13 @@ pub(crate) fn session(seed: u64, clients: u64, steps: u64) -> Vec<Vec<u8>> {
             }
             seen[index] = all.len();
         }
-        let before = doc.transact().state_vector();
         let mut transaction = doc.transact_mut();
         edit(doc, &mut transaction, &mut random);
         let update = transaction.encode_update_v1();
         drop(transaction);
-        let _ = before;
         made.lock().expect("no panic inside").push(update);
     }
-    let all = made.lock().expect("no panic inside").clone();
-    all
+    made.lock().expect("no panic inside").clone()
 }
 
 fn edit(_doc: &Doc, transaction: &mut yrs::TransactionMut<'_>, random: &mut Random) {
@@ -88,7 +85,7 @@ fn edit(_doc: &Doc, transaction: &mut yrs::TransactionMut<'_>, random: &mut Rand
                 _ => drop(map.insert(transaction, key, random.below(1000) as f64)),
             }
         }
-        7 => drop(map.remove(transaction, *random.pick(&["k", "l", "m"]))),
+        7 => drop(map.remove(transaction, random.pick::<&str>(&["k", "l", "m"]))),
         8 => {
             let at = random.below(u64::from(array.len(transaction)) + 1) as u32;
             match random.below(3) {

@@ -179,7 +179,14 @@ pub(crate) fn hostile(seed: u64, count: u64) -> Vec<Vec<u8>> {
         order.truncate(1 + random.below(2) as usize);
         for client in order {
             let index = client as usize - 1;
-            let from = clocks[index];
+            // Sometimes from within what is there: the beginning is known then, or another one.
+            let known = if random.chance(4) {
+                random.below(3) as u32
+            } else {
+                0
+            };
+            let from = clocks[index].saturating_sub(known);
+            clocks[index] = from;
             let blocks: Vec<Written> = (0..=random.below(4))
                 .map(|_| {
                     let block = block(&mut random, &clocks);
@@ -187,6 +194,7 @@ pub(crate) fn hostile(seed: u64, count: u64) -> Vec<Vec<u8>> {
                     block
                 })
                 .collect();
+            clocks[index] = clocks[index].max(before[index]);
             sections.push((client, from, blocks));
         }
         let mut deletes = Vec::new();
@@ -234,9 +242,9 @@ fn block(random: &mut Random, clocks: &[u32; 3]) -> Written {
     let content = match random.below(12) {
         0 => Content::Deleted(1 + random.below(3) as u32),
         1 => Content::Binary,
-        2..=4 => Content::Text(*random.pick(&["a", "bcd", "Gr\u{fc}n", "x\u{1f600}y"])),
+        2..=4 => Content::Text(random.pick::<&str>(&["a", "bcd", "Gr\u{fc}n", "x\u{1f600}y"])),
         5 => Content::Embed("{\"a\":[1,null]}"),
-        6 => Content::Format(*random.pick(&["true", "null"])),
+        6 => Content::Format(random.pick::<&str>(&["true", "null"])),
         7..=9 => Content::Type(*random.pick(&[0, 1, 2, 3, 4, 6])),
         10 => Content::Values(1 + random.below(4) as u8),
         _ => Content::Subdocument,

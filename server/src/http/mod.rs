@@ -6,6 +6,8 @@ pub mod problem;
 mod sockets;
 mod ysweet;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -14,9 +16,10 @@ use axum::routing::{any, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::app::App;
-use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::limits::{BODY_PAUSE_MS_MAX, HTTP_BODY_BYTES_MAX};
 
 /// The routes, by path first: a path tells the dialect.
 pub fn router(app: App) -> Router {
@@ -49,6 +52,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(sockets::fallback)
+        .layer(RequestBodyTimeoutLayer::new(Duration::from_millis(BODY_PAUSE_MS_MAX)))
         .layer(cors(&app))
         .layer(CatchPanicLayer::new())
         .layer(SetResponseHeaderLayer::if_not_present(

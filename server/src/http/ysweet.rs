@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use roomtone_crdt::Update;
@@ -65,9 +65,9 @@ pub(super) async fn create(
     State(app): State<App>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let request: NewDoc = read_json(&body)?;
+    let request: NewDoc = read_json(&read_body(request).await?)?;
     let id = request
         .doc_id
         .unwrap_or_else(|| Uuid::new_v4().simple().to_string());
@@ -82,11 +82,11 @@ pub(super) async fn auth(
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
     let doc = doc_id(&id)?;
     let claims = authorize(&app, &uri, &headers, &doc, Role::Owner)?;
-    let request: AuthRequest = read_json(&body)?;
+    let request: AuthRequest = read_json(&read_body(request).await?)?;
     let seconds = request
         .valid_for_seconds
         .unwrap_or(TOKEN_SECONDS)
@@ -152,14 +152,15 @@ pub(super) async fn update(
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
     let doc = doc_id(&id)?;
     let claims = authorize(&app, &uri, &headers, &doc, Role::Viewer)?;
     let role = claims
         .role_in(&doc)
         .map_err(|denied| Problem::new(StatusCode::FORBIDDEN, denied.reason()))?;
-    let update = Update::check(body).map_err(|refusal| {
+    // Not before this: a stranger's body is not read.
+    let update = Update::check(read_body(request).await?).map_err(|refusal| {
         Problem::new(StatusCode::BAD_REQUEST, format!("not a Yjs v1 update: {refusal}"))
     })?;
     let (done, answer) = oneshot::channel();
@@ -201,6 +202,17 @@ async fn ask<T>(
         .await
         .unwrap_or(Err(Close::TryLater("the room is restarting; try again")))
         .map_err(Problem::from_close)
+}
+
+/// Reads a body, within the bounds of its route.
+async fn read_body(request: Request) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| {
+        let detail = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than this address takes",
+            _ => "the body could not be read",
+        };
+        Problem::new(rejection.status(), detail)
+    })
 }
 
 /// y-sweet sends no body, or an empty one, for defaults.

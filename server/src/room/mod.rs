@@ -114,7 +114,8 @@ impl Room {
                 }
                 continue;
             }
-            let deadline = self.awake.deadline(&self.context.limits);
+            let promised = self.awake.promise_deadline(&self.context.limits);
+            let idle = self.awake.idle_deadline(&self.context.limits);
             let takes_more = self.awake.gathered.has_space();
             tokio::select! {
                 biased;
@@ -126,6 +127,8 @@ impl Room {
                     }
                     self.release_saved();
                 }
+                // In front of the inbox: a flood of messages must not hold back what is due.
+                () = sleep_until(promised) => self.keep_promises(),
                 control = self.control.recv() => match control {
                     Some(Control::Leave(id)) => {
                         self.take_inbox();
@@ -143,8 +146,8 @@ impl Room {
                     }
                     self.turn(deliveries.drain(..));
                 }
-                () = sleep_until(deadline) => {
-                    if self.on_deadline() {
+                () = sleep_until(idle) => {
+                    if self.fall_asleep() {
                         return End::Idle;
                     }
                 }
@@ -163,30 +166,28 @@ impl Room {
         }
     }
 
-    /// Something is due. Returns whether the room was retired.
-    fn on_deadline(&mut self) -> bool {
+    /// Something was promised for now.
+    fn keep_promises(&mut self) {
         let now = Instant::now();
-        let limits = self.context.limits.clone();
-        if !self.awake.stalled
-            && self
-                .awake
-                .in_flight_since
-                .is_some_and(|since| now >= since + limits.relay_deadline())
-        {
+        let deadline = self.context.limits.relay_deadline();
+        let in_flight_since = self.awake.in_flight_since;
+        if !self.awake.stalled && in_flight_since.is_some_and(|since| now >= since + deadline) {
             self.stall();
         }
         self.answer_waiting_ysweet(now);
-        if self.awake.idle_deadline(&limits).is_some_and(|at| now >= at) {
-            let (inbox, control) = (&self.inbox, &self.control);
-            if self
-                .hub
-                .retire(&self.doc_id, || inbox.is_empty() && control.is_empty())
-            {
-                return true;
-            }
-            // Somebody is about to join: their event is on its way.
-            self.awake.empty_since = Some(now);
+    }
+
+    /// Nobody has been here for long enough. Returns whether the room was retired.
+    fn fall_asleep(&mut self) -> bool {
+        let (inbox, control) = (&self.inbox, &self.control);
+        if self
+            .hub
+            .retire(&self.doc_id, || inbox.is_empty() && control.is_empty())
+        {
+            return true;
         }
+        // Somebody is about to join: their event is on its way.
+        self.awake.empty_since = Some(Instant::now());
         false
     }
 
@@ -245,15 +246,13 @@ impl Room {
 }
 
 impl Awake {
-    fn deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
+    /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something.
+    fn promise_deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
         let relay = match self.in_flight_since {
             Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
             Some(_) | None => None,
         };
-        [relay, self.ysweet_due, self.idle_deadline(limits)]
-            .into_iter()
-            .flatten()
-            .min()
+        [relay, self.ysweet_due].into_iter().flatten().min()
     }
 
     /// When this room may sleep: nobody here, everything saved. A document that nobody ever wrote to goes at once.

@@ -246,13 +246,11 @@ impl Room {
     fn diff(&mut self, since: &StateVector) -> Option<Bytes> {
         let awake = &mut self.awake;
         let version = awake.doc.version();
-        if since.is_empty() {
-            if let Some((known, body)) = &awake.whole {
-                if *known == version {
+        if since.is_empty()
+            && let Some((known, body)) = &awake.whole
+                && *known == version {
                     return Some(body.clone());
                 }
-            }
-        }
         match awake.doc.diff(since) {
             Ok(update) => {
                 let body = encode::step2(&update);
@@ -313,11 +311,10 @@ impl Room {
             return;
         };
         seated.send_status(false);
-        if !mem::replace(&mut seated.wrote_read_only, true) {
-            if let Some(frame) = seated.member.voice.read_only() {
+        if !mem::replace(&mut seated.wrote_read_only, true)
+            && let Some(frame) = seated.member.voice.read_only() {
                 seated.member.outbox.send_always(frame);
             }
-        }
     }
 
     /// A few bytes can claim a million clocks of somebody else's client id, after which that client's own edits

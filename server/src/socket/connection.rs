@@ -17,7 +17,7 @@ use crate::limits::{
     BUSY_KEEPALIVE_MS, CLOSE_MS_MAX, CONTROL_FRAMES_COUNT_MAX, KEEPALIVE_MS, NO_PROGRESS_MS_MAX, PING_MS,
     PROBE_MS_MAX, SILENCE_MS_MAX,
 };
-use crate::listener::Meter;
+use crate::listener::{Meter, TOO_EARLY};
 use crate::metrics;
 use crate::outbox::Outbox;
 
@@ -151,7 +151,7 @@ async fn read(
                     return Err(Close::Flood);
                 }
             }
-            Some(Err(error)) => return close_for(&error),
+            Some(Err(error)) => return Err(close_for(&error)),
         }
     }
 }
@@ -174,15 +174,19 @@ async fn receive(session: &mut Session, frame: Bytes, outbox: &Outbox) -> Result
     }
 }
 
-/// What a transport error deserves: a size has a code of its own, a broken peer gets nothing.
-fn close_for(error: &Error) -> Result<(), Close> {
+/// What a transport error deserves: each kind has a code of its own. A peer that broke off never reads it.
+fn close_for(error: &Error) -> Close {
     let text = error.to_string();
     if text.contains("too long") || text.contains("too big") {
         metrics::refused_frame("too_large");
-        return Err(Close::TooLarge("the message is larger than frame_bytes_max"));
+        return Close::TooLarge("the message is larger than frame_bytes_max");
+    }
+    if text.contains(TOO_EARLY) {
+        metrics::refused_frame("unauthenticated_bytes");
+        return Close::AuthTimeout;
     }
     metrics::refused_frame("websocket");
-    Ok(())
+    if text.contains("UTF-8") { Close::Encoding } else { Close::Protocol }
 }
 
 /// Writes what waits in the outbox, pings, and notices a peer that is gone.
@@ -225,14 +229,13 @@ async fn write(sink: &mut Writer, outbox: &Outbox, clock: &Clock, meter: &Meter)
                 if clock.silence_ms() > SILENCE_MS_MAX {
                     return WriterEnd::Gone;
                 }
-                if now_ms - last_frame_ms >= KEEPALIVE_MS {
-                    if let Some(frame) = outbox.keepalive() {
+                if now_ms - last_frame_ms >= KEEPALIVE_MS
+                    && let Some(frame) = outbox.keepalive() {
                         last_frame_ms = now_ms;
                         if !write_all(sink, vec![frame], meter).await {
                             return WriterEnd::Gone;
                         }
                     }
-                }
                 if now_ms - last_ping_ms >= PING_MS {
                     last_ping_ms = now_ms;
                     if sink.send(Message::Ping(Bytes::new())).await.is_err() {

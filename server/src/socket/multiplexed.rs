@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::auth::{Claims, Role};
 use crate::close::Close;
 use crate::limits::{
-    AUTH_MS_MAX, DOCUMENTS_PER_CONNECTION_COUNT_MAX, UNAUTHENTICATED_BYTES_MAX,
+    ADDRESS_BYTES_MAX, AUTH_MS_MAX, DOCUMENTS_PER_CONNECTION_COUNT_MAX, UNAUTHENTICATED_BYTES_MAX,
     UNAUTHENTICATED_DOCUMENTS_COUNT_MAX,
 };
 use crate::listener::Meter;
@@ -101,6 +101,10 @@ impl Multiplexed {
             Frame::Pong => return Ok(()),
             Frame::Document { address, message } => (address, message),
         };
+        if address.raw().len() > ADDRESS_BYTES_MAX {
+            metrics::refused_frame("long_address");
+            return Err(Close::BadFrame("long_address"));
+        }
         match (self.documents.get(address.raw()), message) {
             (_, Message::Token(token)) => self.authenticate(&address, Some(&token)).await,
             (Some(Document::Seated { .. }), Message::Detach) => {
@@ -137,12 +141,17 @@ impl Multiplexed {
     async fn authenticate(&mut self, address: &Address, token: Option<&str>) -> Result<(), Close> {
         let raw = address.raw();
         if !self.documents.contains_key(raw) {
-            let documents_max = match self.trust {
-                Trust::None { .. } => UNAUTHENTICATED_DOCUMENTS_COUNT_MAX,
-                Trust::Some => DOCUMENTS_PER_CONNECTION_COUNT_MAX,
-            };
-            if self.documents.len() >= documents_max {
-                return Err(Close::TryLater("too many documents on one socket"));
+            let count = self.documents.len();
+            match self.trust {
+                Trust::None { .. } if count >= UNAUTHENTICATED_DOCUMENTS_COUNT_MAX => {
+                    return Err(Close::AuthTimeout);
+                }
+                Trust::Some if count >= DOCUMENTS_PER_CONNECTION_COUNT_MAX => {
+                    let denied = hocuspocus::permission_denied(raw, "too many documents on one socket");
+                    self.outbox.send_always(denied);
+                    return Ok(());
+                }
+                Trust::None { .. } | Trust::Some => {}
             }
         }
         let granted = DocId::in_default_tenant(address.document())

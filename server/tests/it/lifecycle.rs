@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use roomtone_crdt::Message;
+use roomtone_persistence::Store;
 use roomtone_server::auth::Role;
 use roomtone_server::close::Close;
 use roomtone_server::outbox::Outbox;
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, PATIENCE, same};
-use crate::world::{World, hocuspocus};
+use crate::world::{World, doc_id, hocuspocus};
 use crate::yjs;
 
 /// Waits until the hub holds this many rooms. Retiring has no event that a test could see.
@@ -234,4 +235,26 @@ async fn more_rooms_than_the_bound_are_refused_with_a_retryable_code() {
         .await;
     assert_eq!(refused.err().map(Close::code), Some(1013));
     let _again = world.join("1", Voice::YWebsocket).await;
+}
+
+/// What was written in an older life of a document must not come back into the new one.
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_deleted_under_its_room_sends_everyone_away_for_good() {
+    let world = World::new();
+    let mut peer = world.join("d", hocuspocus("d")).await;
+    peer.edit(yjs::insert(7, 0, "old")).await;
+    peer.until(|heard| *heard == Heard::Status(true)).await;
+    world.store.delete(&doc_id("d")).await.expect("deleted");
+    peer.edit(yjs::insert(7, 3, "er")).await;
+    assert_eq!(peer.until_closed().await.code(), 4409);
+    assert!(
+        !peer.heard.contains(&Heard::Status(true)),
+        "acknowledged into nowhere"
+    );
+    peer.leave();
+    let mut fresh = world.join("d", hocuspocus("d")).await;
+    fresh.sync().await;
+    assert!(fresh.doc.state_vector().is_empty());
+    fresh.edit(yjs::insert(8, 0, "new")).await;
+    fresh.until(|heard| *heard == Heard::Status(true)).await;
 }

@@ -1,13 +1,20 @@
 //! The tests of this crate, in one binary: rooms in process over a store that breaks on request, real sockets where
 //! the wire matters, and the binary itself. Names carry the rules of `docs/PROTOCOL.md` that they hold.
 
+mod net;
 mod peer;
 mod world;
 mod yjs;
 
+mod binary;
 mod bounds;
 mod broken;
+mod http;
 mod lifecycle;
+mod presence;
 mod relay;
+mod roles;
 mod saved;
 mod slow;
+mod sockets;
+mod stop;

@@ -86,3 +86,11 @@ pub(crate) fn awareness(client: u64, clock: u64, state: &str) -> AwarenessUpdate
 fn check(writer: Writer) -> Update {
     Update::check(Bytes::from(writer.into_bytes())).expect("it passes the gate")
 }
+
+/// One collected block that claims this many clocks of a client.
+pub(crate) fn collected(client: u64, clocks: u64) -> Update {
+    let mut writer = Writer::new();
+    writer.var_uint(1).var_uint(1).var_uint(client).var_uint(0);
+    writer.u8(0).var_uint(clocks).var_uint(0);
+    check(writer)
+}
