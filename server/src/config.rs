@@ -292,7 +292,11 @@ fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, Config
         ("document_bytes_max", limits.document_bytes_max, 1024..=usize::MAX),
         ("outbox_bytes_max", limits.outbox_bytes_max, 1024..=usize::MAX / 4),
         ("backlog_bytes_max", limits.backlog_bytes_max, 1..=usize::MAX / 4),
-        ("connections_count_max", limits.connections_count_max, 1..=Semaphore::MAX_PERMITS),
+        (
+            "connections_count_max",
+            limits.connections_count_max,
+            1..=Semaphore::MAX_PERMITS,
+        ),
         ("rooms_count_max", limits.rooms_count_max, 1..=usize::MAX),
     ] {
         if value < *bounds.start() {

@@ -12,7 +12,7 @@ use roomtone_persistence::{Appended, Batch, DocId, Epoch, Record, Store, StoreEr
 use tokio::sync::{mpsc, watch};
 
 use crate::limits::{
-    RECORD_BYTES, COMMIT_BYTES_MAX, COMMIT_RETRY_MS_MAX, COMMIT_RETRY_MS_MIN, COMMIT_SLOW_MS, STORE_PROBE_MS,
+    COMMIT_BYTES_MAX, COMMIT_RETRY_MS_MAX, COMMIT_RETRY_MS_MIN, COMMIT_SLOW_MS, RECORD_BYTES, STORE_PROBE_MS,
 };
 use crate::metrics;
 
@@ -242,6 +242,7 @@ impl Committer {
                     break appended;
                 }
                 Err(error) => {
+                    metrics::backlog_bytes(self.shared.backlog_bytes.load(Ordering::Relaxed));
                     metrics::commit_failed();
                     self.note(Err(&error));
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
@@ -275,7 +276,7 @@ impl Committer {
     /// An idle store is asked now and then, so that health is known before somebody types.
     async fn probe(&self) {
         let result = self.store.health().await;
-        self.note(result.as_ref().map(|()| ()));
+        self.note(result.as_ref().copied());
     }
 
     fn note(&self, result: Result<(), &StoreError>) {

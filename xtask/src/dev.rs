@@ -1,6 +1,8 @@
 //! `cargo xtask dev`: from a checkout to a running server in one command.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         (false, false) => println!("Node.js is missing: starting without the playground."),
     }
     let binary = step("server", || setup::server("dev"))?;
-    let data = root().join("data");
+    let data = std::env::var_os("ROOMTONE_DATA").map_or_else(|| root().join("data"), PathBuf::from);
     let http = format!("http://{}", args.listen);
     let ws = format!("ws://{}", args.listen);
     println!();
@@ -48,15 +50,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     println!("  health       {http}/healthz        metrics {http}/metrics");
     println!("  data         {}", data.display());
     println!("\n  Ctrl-C stops it.\n");
-    let mut serve = Command::new(binary);
-    serve
-        .args(["serve", "--listen", &args.listen, "--data"])
-        .arg(&data)
-        .args(&args.serve);
-    // Ctrl-C goes to the whole group: the server stops by itself, in order, and this waits for it.
-    let status = serve.status().context("the server cannot be started")?;
-    match status.code() {
-        Some(0) | None => Ok(()),
-        Some(code) => bail!("the server ended with code {code}"),
-    }
+    // This process becomes the server: Ctrl-C, SIGTERM and the exit code are the server's own. By the environment,
+    // because a flag may not be given twice and what stands behind `--` has to win.
+    let error = Command::new(&binary)
+        .arg("serve")
+        .args(&args.serve)
+        .env("ROOMTONE_LISTEN", &args.listen)
+        .env("ROOMTONE_DATA", data)
+        .exec();
+    Err(error).with_context(|| format!("{} cannot be started", binary.display()))
 }

@@ -46,7 +46,11 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
-        Command::Test(args) => test::run(&args),
+        // Its last line says how it ended: nothing may follow.
+        Command::Test(args) => match test::run(&args) {
+            Ok(false) => return ExitCode::FAILURE,
+            ended => ended.map(drop),
+        },
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => bench::fuzz(&args),
         Command::Tidy { bless } => tidy::run(bless),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use crate::runner::{command, has, run};
-use crate::workspace::{is_fresh, root, target_dir};
+use crate::workspace::{claim_target, is_fresh, root, target_dir};
 
 /// `npm ci`, unless what is installed is as new as the lock file.
 pub(crate) fn node_packages(folder: &Path) -> anyhow::Result<()> {
@@ -33,21 +33,21 @@ pub(crate) fn playground() -> anyhow::Result<()> {
     run(&mut command("npm", &["run", "build"], &sdk))
 }
 
-/// Builds the server and returns its binary.
+/// Builds the server with a profile, and returns its binary.
 pub(crate) fn server(profile: &str) -> anyhow::Result<PathBuf> {
-    let mut build = command(
-        "cargo",
-        &[
-            "build",
-            "--locked",
-            "--package",
-            "roomtone-server",
-            "--profile",
-            profile,
-        ],
-        &root(),
-    );
-    run(build.env("CARGO_TARGET_DIR", target_dir()))?;
+    build_server(profile, &["--package", "roomtone-server", "--bin", "roomtone"])
+}
+
+/// The same beside the tests of all crates. Alone, tokio, sqlx and what builds on them would be compiled once more,
+/// without the features that tests ask for.
+pub(crate) fn server_beside_tests(profile: &str) -> anyhow::Result<PathBuf> {
+    build_server(profile, &["--workspace", "--bins", "--tests"])
+}
+
+fn build_server(profile: &str, what: &[&str]) -> anyhow::Result<PathBuf> {
+    claim_target(profile)?;
+    let args = [&["build", "--locked", "--profile", profile], what].concat();
+    run(command("cargo", &args, &root()).env("CARGO_TARGET_DIR", target_dir()))?;
     // The dev profile is the one whose folder has another name.
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(target_dir().join(folder).join("roomtone"))

@@ -52,7 +52,9 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(sockets::fallback)
-        .layer(RequestBodyTimeoutLayer::new(Duration::from_millis(BODY_PAUSE_MS_MAX)))
+        .layer(RequestBodyTimeoutLayer::new(Duration::from_millis(
+            BODY_PAUSE_MS_MAX,
+        )))
         .layer(cors(&app))
         .layer(CatchPanicLayer::new())
         .layer(SetResponseHeaderLayer::if_not_present(

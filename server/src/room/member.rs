@@ -128,10 +128,12 @@ pub(crate) struct Seated {
     /// Whether it wrote although it may not. It was told once, and nothing it asks for is acknowledged any more: its
     /// copy holds edits that are nowhere else.
     pub(crate) wrote_read_only: bool,
+    /// Whether its answer to our Step1 is still to come: until then it may hold edits that we have never seen.
+    pub(crate) owes_step2: bool,
     /// y-sweet only: the last status that was durable, and since when a newer one waits.
     pub(crate) ysweet_acked: Bytes,
     pub(crate) ysweet_waits_since: Option<Instant>,
-    /// y-sweet only: a status behind updates that are not part of the document yet.
+    /// y-sweet only: a status behind updates that are not part of the document yet, or have not come.
     pub(crate) ysweet_parked: Option<Bytes>,
 }
 
@@ -146,6 +148,7 @@ impl Seated {
             asked: false,
             gapped: false,
             wrote_read_only: false,
+            owes_step2: true,
             ysweet_acked: Bytes::from_static(&[0]),
             ysweet_waits_since: None,
             ysweet_parked: None,

@@ -5,6 +5,7 @@
 //! gather, so commits pace a busy room and cost a quiet one a millisecond.
 
 mod accept;
+mod answer;
 mod handle;
 mod loading;
 mod member;

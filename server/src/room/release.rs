@@ -125,7 +125,7 @@ impl Acks {
         self.bytes > ACKS_BYTES_MAX
     }
 
-    fn owes(&self, member: ConnectionId) -> bool {
+    pub(super) fn owes(&self, member: ConnectionId) -> bool {
         self.queue.iter().any(|ack| ack.to == member)
     }
 
@@ -314,30 +314,6 @@ impl Awake {
                 }
             }
         }
-    }
-
-    /// Whether a member takes an answer from here for the confirmation of what it sent before: a y-websocket client
-    /// that came back, or one that is still owed an echo.
-    pub(super) fn would_confirm(&self, to: ConnectionId, since: &StateVector) -> bool {
-        let echoes = self
-            .members
-            .get(&to)
-            .is_some_and(|seated| seated.member.voice.wants_echo());
-        echoes && (!since.is_empty() || self.acks.owes(to))
-    }
-
-    /// Asks again in the member's name when a commit has succeeded.
-    pub(super) fn defer(&mut self, to: ConnectionId, since: StateVector) {
-        let Some(seated) = self.members.get_mut(&to) else {
-            return;
-        };
-        seated.step1_deferred = Some(match seated.step1_deferred.take() {
-            Some(earlier) => earlier.meet(&since),
-            None => {
-                self.deferred.push(to);
-                since
-            }
-        });
     }
 
     /// One frame per address for all members.

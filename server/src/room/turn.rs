@@ -4,13 +4,13 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use roomtone_crdt::{Broken, ConnectionId, Message, StateVector, Update, encode, hocuspocus};
+use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode, hocuspocus};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use super::handle::{Ask, Delivery, Event};
 use super::member::{Seated, Voice};
-use super::release::{Ack, Held, Receipt};
+use super::release::{Ack, Receipt};
 use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
@@ -197,78 +197,15 @@ impl Room {
         }
     }
 
-    /// A client says what it has. A frame may say it a thousand times; it is answered once a turn.
-    fn take_step1(&mut self, from: ConnectionId, since: StateVector) {
-        let Some(seated) = self.awake.members.get_mut(&from) else {
-            return;
-        };
-        seated.step1 = Some(match seated.step1.take() {
-            Some(earlier) => earlier.meet(&since),
-            None => {
-                self.awake.askers.push(from);
-                since
-            }
-        });
-    }
-
-    /// It gets what it lacks, once that is durable.
-    pub(super) fn answer_step1(&mut self, from: ConnectionId) {
-        let Some(seated) = self.awake.members.get_mut(&from) else {
-            return;
-        };
-        let Some(since) = seated.step1.take() else {
-            return;
-        };
-        if self.awake.stalled && self.awake.would_confirm(from, &since) {
-            return self.awake.defer(from, since);
-        }
-        let Some(seated) = self.awake.members.get(&from) else {
-            return;
-        };
-        if let Voice::Hocuspocus(_) = &seated.member.voice {
-            let step1 = encode::step1(self.awake.doc.state_vector());
-            seated
-                .member
-                .outbox
-                .send_always(seated.member.voice.frame(&step1));
-        }
-        let Some(body) = self.diff(&since) else { return };
-        let number = self.awake.log.accepted();
-        self.hold(Held::Answer {
-            number,
-            to: from,
-            body,
-            since,
-        });
-    }
-
-    /// What somebody with this state vector lacks, as a Step2. None when the engine broke over it.
-    fn diff(&mut self, since: &StateVector) -> Option<Bytes> {
-        let awake = &mut self.awake;
-        let version = awake.doc.version();
-        if since.is_empty()
-            && let Some((known, body)) = &awake.whole
-                && *known == version {
-                    return Some(body.clone());
-                }
-        match awake.doc.diff(since) {
-            Ok(update) => {
-                let body = encode::step2(&update);
-                if since.is_empty() {
-                    awake.whole = Some((version, body.clone()));
-                }
-                Some(body)
-            }
-            Err(broken) => {
-                awake.broken = Some(broken.into());
-                None
-            }
-        }
-    }
-
     /// The one place where roles are checked for what a member writes.
     fn take_update(&mut self, from: ConnectionId, update: Update, kind: Kind) {
         // A member that has just left may have its last edits here: they were sent while it had its role.
+        let Some(seated) = self.awake.members.get_mut(&from) else {
+            return;
+        };
+        if kind == Kind::Step2 {
+            seated.owes_step2 = false;
+        }
         let Some(seated) = self.awake.members.get(&from) else {
             return;
         };
@@ -304,6 +241,10 @@ impl Room {
         let number = self.awake.log.accepted();
         if harmless {
             self.hold_ack(Ack::applied(number, from, Receipt::Member));
+            let seated = self.awake.members.get_mut(&from);
+            if let Some(payload) = seated.and_then(|seated| seated.ysweet_parked.take()) {
+                self.hold_status(from, payload);
+            }
             return;
         }
         metrics::updates_in("refused", 1);
@@ -312,9 +253,10 @@ impl Room {
         };
         seated.send_status(false);
         if !mem::replace(&mut seated.wrote_read_only, true)
-            && let Some(frame) = seated.member.voice.read_only() {
-                seated.member.outbox.send_always(frame);
-            }
+            && let Some(frame) = seated.member.voice.read_only()
+        {
+            seated.member.outbox.send_always(frame);
+        }
     }
 
     /// A few bytes can claim a million clocks of somebody else's client id, after which that client's own edits
@@ -403,7 +345,8 @@ impl Room {
         let Some(seated) = self.awake.members.get_mut(&from) else {
             return;
         };
-        if lacks || seated.gapped {
+        // It asks on opening, before it has told what it did while it was away.
+        if lacks || seated.gapped || seated.owes_step2 {
             // A later status speaks for an earlier one.
             seated.ysweet_parked = Some(payload);
             return;

@@ -186,7 +186,11 @@ fn close_for(error: &Error) -> Close {
         return Close::AuthTimeout;
     }
     metrics::refused_frame("websocket");
-    if text.contains("UTF-8") { Close::Encoding } else { Close::Protocol }
+    if text.contains("UTF-8") {
+        Close::Encoding
+    } else {
+        Close::Protocol
+    }
 }
 
 /// Writes what waits in the outbox, pings, and notices a peer that is gone.

@@ -87,15 +87,15 @@ async fn aw2_an_echo_travels_once() {
     }
     says(&peers[0], 1, 2, r#"{"cursor":1}"#).await;
     for round in 0..2 {
-        for number in 0..5 {
-            let heard = frames(&mut peers[number]).await;
+        for (number, peer) in peers.iter_mut().enumerate() {
+            let heard = frames(peer).await;
             assert_eq!(
                 heard.len(),
                 usize::from(round == 0),
                 "peer {number}, round {round}: {heard:?}"
             );
             for (client, clock, state) in heard.into_iter().flatten() {
-                says(&peers[number], client, clock, &state).await;
+                says(peer, client, clock, &state).await;
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::yjs;
 
 fn updates(heard: &[Heard]) -> Vec<&Update> {
     let only = |heard| match heard {
-        &Heard::Update(ref update) => Some(update),
+        Heard::Update(update) => Some(update),
         _ => None,
     };
     heard.iter().filter_map(only).collect()

@@ -140,3 +140,40 @@ async fn ps9_a_slow_reader_misses_nothing_whatever_the_store_does() {
         assert_eq!(reader.sees(), [7]);
     }
 }
+
+/// Everyone's presence may be larger than an outbox: a crowd, or one who makes its state large on purpose.
+#[tokio::test(start_paused = true)]
+async fn ps9_presence_of_a_crowd_does_not_shut_the_door() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 10_000);
+    let mut crowd = Vec::new();
+    for client in 1..=30 {
+        let mut peer = world.join("d", Voice::YWebsocket).await;
+        let state = format!("{{\"name\":\"{}\"}}", "n".repeat(1_000));
+        peer.say(Message::Awareness(yjs::awareness(client, 1, &state)))
+            .await;
+        peer.until(|heard| matches!(heard, Heard::Awareness(_))).await;
+        crowd.push(peer);
+    }
+    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+        let mut joiner = world.join("d", voice).await;
+        joiner.sync().await;
+        joiner.read_now().await;
+        assert_eq!((joiner.closed, joiner.sees().len()), (None, 30));
+        for _ in 0..3 {
+            joiner.say(Message::QueryAwareness).await;
+        }
+        joiner.sync().await;
+        assert_eq!(joiner.closed, None);
+    }
+    // Those who did not read get it behind a resync.
+    for clock in 0..30 {
+        let update = yjs::insert(77, clock * 1_000, &"x".repeat(1_000));
+        crowd[0].edit(update).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    for peer in &mut crowd {
+        until_same(&world, peer).await;
+        peer.read_now().await;
+        assert_eq!((peer.closed, peer.sees().len()), (None, 30));
+    }
+}

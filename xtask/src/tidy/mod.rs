@@ -5,10 +5,10 @@ mod edges;
 mod migrations;
 mod sources;
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::workspace::root;
 
@@ -30,7 +30,7 @@ impl Finding {
     }
 }
 
-/// A tracked file and its text.
+/// A file of the project and its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// From the root of the checkout.
@@ -89,25 +89,33 @@ fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Every file that git tracks or would track, as text.
+/// What `.gitignore` names. Git itself is not asked: without it, or in an unpacked archive, it would list nothing, and
+/// nothing is tidy.
+const IGNORED: &[&str] = &[".git", "target", "node_modules", "dist", "coverage", "data"];
+
+/// Every file that is part of the project, as text.
 fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
-    let listed = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .current_dir(root)
-        .output()?;
-    let names = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let mut files: Vec<Source> = names
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .filter_map(|name| {
-            // A file that is no text, or was deleted since, has nothing to check.
-            let text = std::fs::read_to_string(root.join(name)).ok()?;
-            Some(Source {
-                path: name.into(),
-                text,
-            })
-        })
-        .collect();
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("{} cannot be listed", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_symlink() || IGNORED.iter().any(|name| path.ends_with(name)) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            // A file that is no text has nothing to check.
+            if let Ok(text) = fs::read_to_string(&path) {
+                let path = path.strip_prefix(root).unwrap_or(&path).to_path_buf();
+                files.push(Source { path, text });
+            }
+        }
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
@@ -122,6 +130,14 @@ pub(crate) fn source(path: &str, text: &str) -> Source {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_whole_house_is_read() {
+        let files = super::read(&crate::workspace::root()).expect("the checkout can be read");
+        for known in ["Cargo.toml", "crdt/src/lib.rs", ".ci/run", "e2e/package.json"] {
+            assert!(files.iter().any(|file| file.path.ends_with(known)), "{known}");
+        }
+    }
+
     #[test]
     fn the_house_is_tidy() {
         let findings = super::check(&crate::workspace::root()).expect("the checkout can be read");

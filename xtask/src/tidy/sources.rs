@@ -9,7 +9,7 @@ const CODE_LINES_COUNT_MAX: usize = 500;
 /// Files that were longer before the rule, and how long they may be: these numbers only ever shrink.
 const GIANTS: &[(&str, usize)] = &[];
 /// Names that say nothing about what is inside.
-const JUNK_DRAWERS: &[&str] = &["utils", "util", "common", "helpers", "types", "misc"];
+const JUNK_DRAWERS: &[&str] = &["utils", "util", "common", "helper", "helpers", "types", "misc"];
 /// Unfinished work does not land.
 const LEFT_OVERS: &[&str] = &[
     "todo!(",
@@ -121,7 +121,8 @@ fn left_overs(file: &Source, findings: &mut Vec<Finding>) {
 }
 
 fn unwraps(file: &Source, findings: &mut Vec<Finding>) {
-    let code = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+    // Up to the tests at the end, not up to the first import that only they need.
+    let code = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     for (index, line) in code.lines().enumerate() {
         let comment = line.trim_start().starts_with("//");
         if line.contains(".unwrap()") && !comment && !file.starts_with("xtask") {
@@ -146,14 +147,27 @@ fn limits(file: &Source, findings: &mut Vec<Finding>) {
             continue;
         };
         let name = rest.split(':').next().unwrap_or_default();
-        if !UNITS.iter().any(|unit| name.contains(unit)) {
+        // At the end, or before the word for the kind of bound: `ROOMS_MAX` has an MS in it and no unit.
+        let bound = ["_MAX", "_MIN", "_TARGET"]
+            .iter()
+            .find_map(|word| name.strip_suffix(word))
+            .unwrap_or(name);
+        if !UNITS.iter().any(|unit| {
+            bound
+                .strip_suffix(unit)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+        }) {
             findings.push(Finding::new(
                 &file.path,
                 index + 1,
                 format!("{name} does not say its unit"),
             ));
         }
-        if index == 0 || !lines[index - 1].trim_start().starts_with("///") {
+        let above = lines[..index]
+            .iter()
+            .rev()
+            .find(|line| !line.trim_start().starts_with("#["));
+        if !above.is_some_and(|line| line.trim_start().starts_with("///")) {
             findings.push(Finding::new(
                 &file.path,
                 index + 1,
@@ -169,14 +183,17 @@ fn one_test_binary(file: &Source, findings: &mut Vec<Finding>) {
         .components()
         .map(|part| part.as_os_str().to_string_lossy().into_owned())
         .collect();
-    if let [_, folder, test] = parts.as_slice() {
-        if folder == "tests" && test.ends_with(".rs") {
-            findings.push(Finding::new(
-                &file.path,
-                1,
-                "a second test binary: make it a module of tests/it",
-            ));
-        }
+    let is_second = match parts.as_slice() {
+        [_, folder, test] => folder == "tests" && test.ends_with(".rs"),
+        [_, folder, binary, main] => folder == "tests" && binary != "it" && main == "main.rs",
+        _ => false,
+    };
+    if is_second {
+        findings.push(Finding::new(
+            &file.path,
+            1,
+            "a second test binary: make it a module of tests/it",
+        ));
     }
 }
 
@@ -240,7 +257,19 @@ mod tests {
                 "//! x\n\npub const THING_BYTES: u8 = 1;\n",
                 "at the bound",
             ),
+            (
+                "server/src/limits.rs",
+                "//! x\n/// y\npub const ROOMS_MAX: u8 = 1;\n",
+                "unit",
+            ),
+            (
+                "server/src/a.rs",
+                "//! x\n#[cfg(test)]\nuse a::B;\nfn f() { g().unwrap() }\n",
+                "no unwrap",
+            ),
             ("server/tests/other.rs", "//! x\n", "second test binary"),
+            ("server/tests/other/main.rs", "//! x\n", "second test binary"),
+            ("e2e/lib/helper.mjs", "// x\n", "junk drawer"),
             ("server/src/a.rs", path.as_str(), "one machine"),
             (
                 "e2e/package-lock.json",
