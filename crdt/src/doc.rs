@@ -106,20 +106,24 @@ impl Drop for Doc {
     /// The engine lets a subdocument hold on to its parent, and the parent holds the subdocument: such a document
     /// would stay in memory for ever. Everything in it is deleted first, and the circle with it.
     fn drop(&mut self) {
-        if self.is_broken {
-            return;
-        }
-        // Whatever goes wrong here is about memory alone.
+        // Whatever goes wrong here is about memory alone; a broken document may still hold its lock.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            let has_subdocuments =
-                self.engine.try_transact().is_ok_and(|transaction| transaction.subdocs().next().is_some());
-            if !has_subdocuments {
+            let Ok(transaction) = self.engine.try_transact() else {
+                return;
+            };
+            if transaction.subdocs().next().is_none() {
                 return;
             }
+            let clocks = transaction.state_vector();
+            drop(transaction);
             let mut everything = crate::lib0::Writer::new();
-            everything.var_uint(0).var_uint(self.state_vector.iter().count() as u64);
-            for (client, clock) in self.state_vector.iter() {
-                everything.var_uint(client).var_uint(1).var_uint(0).var_uint(u64::from(clock));
+            everything.var_uint(0).var_uint(clocks.len() as u64);
+            for (client, clock) in clocks.iter() {
+                everything
+                    .var_uint(client.get())
+                    .var_uint(1)
+                    .var_uint(0)
+                    .var_uint(u64::from(*clock));
             }
             if let (Ok(deletion), Ok(mut transaction)) = (
                 yrs::Update::decode_v1(&everything.into_bytes()),
