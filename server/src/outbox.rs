@@ -64,6 +64,8 @@ struct State {
     bytes: usize,
     /// The part of `bytes` that no resync can replace.
     always_bytes: usize,
+    /// Everyone's presence, one frame for each membership of the socket.
+    presence: Vec<(ConnectionId, Bytes)>,
     close: Option<Close>,
     probe: bool,
     closed: bool,
@@ -115,6 +117,21 @@ impl Outbox {
         self.push(state, frame);
     }
 
+    /// Queues everyone's presence for `member`, in place of what waits for it: of a crowd it may be larger than any
+    /// bound, and only the last one counts. It goes out behind all frames.
+    pub fn send_presence(&self, member: ConnectionId, frame: Bytes) {
+        let mut state = self.lock();
+        if state.closed || state.close.is_some() {
+            return;
+        }
+        match state.presence.iter_mut().find(|(known, _)| *known == member) {
+            Some((_, waiting)) => *waiting = frame,
+            None => state.presence.push((member, frame)),
+        }
+        drop(state);
+        self.shared.ready.notify_one();
+    }
+
     /// Closes the socket after what is queued. The first reason stands.
     pub fn close(&self, close: Close) {
         let mut state = self.lock();
@@ -153,14 +170,18 @@ impl Outbox {
             {
                 let mut state = self.lock();
                 let idle = state.frames.is_empty()
+                    && state.presence.is_empty()
                     && state.close.is_none()
                     && !state.probe
                     && state.drained.is_empty();
                 if !idle {
                     state.bytes = 0;
                     state.always_bytes = 0;
+                    let presence = mem::take(&mut state.presence);
+                    let mut frames: Vec<Bytes> = mem::take(&mut state.frames).into();
+                    frames.extend(presence.into_iter().map(|(_, frame)| frame));
                     return Outgoing {
-                        frames: mem::take(&mut state.frames).into(),
+                        frames,
                         close: state.close,
                         probe: mem::take(&mut state.probe),
                         drained: mem::take(&mut state.drained),

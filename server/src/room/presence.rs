@@ -62,7 +62,8 @@ impl Room {
     pub(super) fn send_all_awareness(&self, to: ConnectionId) {
         if let Some(seated) = self.awake.members.get(&to) {
             let body = encode::awareness(&self.awake.awareness.encode_all());
-            seated.member.outbox.send_always(seated.member.voice.frame(&body));
+            let frame = seated.member.voice.frame(&body);
+            seated.member.outbox.send_presence(to, frame);
         }
     }
 }

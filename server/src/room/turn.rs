@@ -125,13 +125,13 @@ impl Room {
                 // y-sweet's server sends awareness even when nobody is there; y-websocket's does not.
                 let always = matches!(member.voice, Voice::YSweet);
                 if always || !awake.awareness.is_empty() {
-                    member.outbox.send_always(member.voice.frame(&everyone));
+                    member.outbox.send_presence(member.id, member.voice.frame(&everyone));
                 }
             }
             // Its Step1 waits for the client's own, see `answer_step1`.
             Voice::Hocuspocus(_) => {
                 if !awake.awareness.is_empty() {
-                    member.outbox.send_always(member.voice.frame(&everyone));
+                    member.outbox.send_presence(member.id, member.voice.frame(&everyone));
                 }
             }
         }

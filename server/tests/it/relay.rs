@@ -10,10 +10,12 @@ use crate::world::{World, hocuspocus};
 use crate::yjs;
 
 fn updates(heard: &[Heard]) -> Vec<&Update> {
-    let only = |heard| match heard {
-        Heard::Update(update) => Some(update),
-        _ => None,
-    };
+    fn only(heard: &Heard) -> Option<&Update> {
+        match heard {
+            Heard::Update(update) => Some(update),
+            _ => None,
+        }
+    }
     heard.iter().filter_map(only).collect()
 }
 
