@@ -48,7 +48,6 @@ impl Room {
             if let (Outcome::New | Outcome::Nothing, Kind::Step2) = (outcome, waiting.kind) {
                 // The answer to our Step1: all that its author has.
                 if let Some(seated) = self.awake.members.get_mut(&waiting.author) {
-                    seated.gapped = false;
                     seated.asked = false;
                 }
             }

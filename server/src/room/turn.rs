@@ -125,13 +125,17 @@ impl Room {
                 // y-sweet's server sends awareness even when nobody is there; y-websocket's does not.
                 let always = matches!(member.voice, Voice::YSweet);
                 if always || !awake.awareness.is_empty() {
-                    member.outbox.send_presence(member.id, member.voice.frame(&everyone));
+                    member
+                        .outbox
+                        .send_presence(member.id, member.voice.frame(&everyone));
                 }
             }
             // Its Step1 waits for the client's own, see `answer_step1`.
             Voice::Hocuspocus(_) => {
                 if !awake.awareness.is_empty() {
-                    member.outbox.send_presence(member.id, member.voice.frame(&everyone));
+                    member
+                        .outbox
+                        .send_presence(member.id, member.voice.frame(&everyone));
                 }
             }
         }
@@ -204,7 +208,9 @@ impl Room {
             return;
         };
         if kind == Kind::Step2 {
+            // All that it has, or the rest of it: what has gaps behind this sets it again.
             seated.owes_step2 = false;
+            seated.gapped = false;
         }
         let Some(seated) = self.awake.members.get(&from) else {
             return;
