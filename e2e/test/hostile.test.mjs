@@ -93,6 +93,13 @@ class Probe {
   /** How many innocent edits were made. */
   get count () { return this.#n }
 
+  /** The last edit is there on both sides: what was seen must be there after the kill. */
+  async finish () {
+    clearInterval(this.timer)
+    await this.take()
+    this.stop()
+  }
+
   stop () {
     clearInterval(this.timer)
     this.lag.disable()
@@ -303,7 +310,7 @@ test('attacks below the messages', { timeout: 150_000 }, async () => {
 
 // What was accepted from an attacker is in the log: it must load as well as it ran (pains 6).
 test('every attacked room opens again after kill -9', { timeout: 60_000 }, async () => {
-  probe.stop()
+  await probe.finish()
   await server.restart('SIGKILL')
   const fresh = await Promise.all(attacked.map(openFresh))
   const wrong = fresh.filter(({ error, pending }) => error || pending)

@@ -212,13 +212,13 @@ impl Room {
                 self.dismiss(close);
                 self.hub.remove(&self.doc_id, &self.id);
                 // A join that had passed the hub when it began to stop.
-                turn_away(&mut self.inbox, close);
+                turn_away(&mut self.inbox, close).await;
             }
             End::Failed(close) => {
                 // Out of the map first, so that whoever comes back finds a new room, not this one.
                 self.hub.remove(&self.doc_id, &self.id);
                 self.dismiss(close);
-                turn_away(&mut self.inbox, close);
+                turn_away(&mut self.inbox, close).await;
             }
         }
     }
@@ -285,7 +285,7 @@ async fn run(
         Ok(loaded) => loaded,
         Err(close) => {
             hub.remove(&doc_id, &id);
-            turn_away(&mut inbox, close);
+            turn_away(&mut inbox, close).await;
             return;
         }
     };
@@ -306,10 +306,11 @@ async fn run(
     room.end(end).await;
 }
 
-/// Sends away whoever waits in the inbox of a room that is no more.
-fn turn_away(inbox: &mut mpsc::Receiver<Delivery>, close: Close) {
+/// Sends away whoever waits in the inbox of a room that is no more. Whoever had begun to send when it was closed still
+/// gets through, and is waited for.
+async fn turn_away(inbox: &mut mpsc::Receiver<Delivery>, close: Close) {
     inbox.close();
-    while let Ok(delivery) = inbox.try_recv() {
+    while let Some(delivery) = inbox.recv().await {
         match delivery.event {
             handle::Event::Join(member) => member.outbox.close(close),
             handle::Event::Ask(ask) => release::refuse(ask, close),
