@@ -124,6 +124,8 @@ fn install_missing() -> anyhow::Result<()> {
     for (program, package) in [
         ("chromium", "chromium"),
         ("cc", "gcc"),
+        // The allocator is built with it.
+        ("make", "make"),
         ("redis-server", "redis-server"),
     ] {
         if !has(program) {
