@@ -242,7 +242,6 @@ impl Committer {
                     break appended;
                 }
                 Err(error) => {
-                    metrics::backlog_bytes(self.shared.backlog_bytes.load(Ordering::Relaxed));
                     metrics::commit_failed();
                     self.note(Err(&error));
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;

@@ -204,7 +204,7 @@ fn foreign_paths(file: &Source, findings: &mut Vec<Finding>) {
     for (index, line) in file.text.lines().enumerate() {
         for pattern in &patterns {
             let found = line.match_indices(pattern.as_str()).any(|(at, _)| {
-                // `a/work/b` is a relative path, or a URL.
+                // In the middle of a relative path or a URL it is nobody's machine.
                 before(line, at).is_none_or(|c| !(c.is_alphanumeric() || "./_-}".contains(c)))
             });
             if found {
