@@ -82,8 +82,8 @@ class Probe {
 
   /** What was measured since the last call, and how late this process itself was at worst. */
   async take () {
-    const until_n = this.#n
-    await until(() => this.times_ms.length > 0 && this.pair.every(({ doc }) => doc.getMap('probe').has(`k${until_n - 1}`)), 5_000, 'the innocent edits to arrive')
+    await until(() => this.times_ms.length > 0, 5_000, 'an innocent edit')
+    await this.#arrived()
     const times = spread(this.times_ms.splice(0))
     const lag_ms = Math.round(this.lag.max / 1e6)
     this.lag.reset()
@@ -96,8 +96,14 @@ class Probe {
   /** The last edit is there on both sides: what was seen must be there after the kill. */
   async finish () {
     clearInterval(this.timer)
-    await this.take()
+    // Not `take`: nobody may have edited since the last one.
+    await this.#arrived()
     this.stop()
+  }
+
+  #arrived () {
+    const last = `k${this.#n - 1}`
+    return until(() => this.pair.every(({ doc }) => doc.getMap('probe').has(last)), 5_000, 'the innocent edits to arrive')
   }
 
   stop () {
