@@ -93,6 +93,9 @@ pub const COMMIT_SLOW_MS: u64 = 5_000;
 pub const STORE_PROBE_MS: u64 = 10_000;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
+/// A stored document of this size or more is sent to who opens it before it is built, in bytes; a smaller one is built
+/// as fast.
+pub const PREVIEW_BYTES_MIN: usize = 32_768;
 /// Documents that wait to be compacted. Full: a document is left for its next trigger.
 pub const COMPACTION_QUEUE_COUNT_MAX: usize = 4_096;
 /// Log bytes since the last snapshot that make a compaction due, at least; above it a quarter of the

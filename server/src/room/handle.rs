@@ -54,6 +54,14 @@ pub(crate) struct Delivery {
     _space: Option<OwnedSemaphorePermit>,
 }
 
+#[cfg(test)]
+impl Delivery {
+    /// Of a test that has no inbox.
+    pub(crate) fn without_space(event: Event) -> Delivery {
+        Delivery { event, _space: None }
+    }
+}
+
 /// The sending end of a room.
 pub struct RoomHandle {
     id: RoomHandleId,

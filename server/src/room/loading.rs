@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use roomtone_crdt::{Awareness, ConnectionId, Doc, Update, encode};
 use roomtone_persistence::{DocId, Epoch, Record, Stored};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::reception::Preview;
 use super::release::Acks;
 use super::turn::{Gathered, Waiting};
 use super::{Awake, Room};
 use crate::close::Close;
 use crate::hub::Context;
-use crate::limits::FLUSH_MS_MAX;
+use crate::limits::{FLUSH_MS_MAX, PREVIEW_BYTES_MIN};
 use crate::metrics;
 use crate::room::turn::Breakage;
 
@@ -27,11 +29,15 @@ pub(super) struct Loaded {
     pub(super) log_rows: usize,
 }
 
-/// Loads a document.
+/// Loads a document. Where all of it is one large snapshot, that goes to `previewer` before the document is built.
 ///
 /// # Errors
 /// The close for everyone who waits: nothing is served, and nothing is stored, that was not loaded.
-pub(super) async fn load(context: &Context, doc_id: &DocId) -> Result<Loaded, Close> {
+pub(super) async fn load(
+    context: &Context,
+    doc_id: &DocId,
+    previewer: Option<oneshot::Sender<Preview>>,
+) -> Result<Loaded, Close> {
     let started = Instant::now();
     let away = Close::TryLater("the store cannot be read; come back later");
     let read = timeout(Duration::from_millis(FLUSH_MS_MAX), context.store.load(doc_id));
@@ -53,7 +59,7 @@ pub(super) async fn load(context: &Context, doc_id: &DocId) -> Result<Loaded, Cl
         }
     }
     // Building a large document takes tens of milliseconds: not on a thread that serves sockets.
-    let built = tokio::task::spawn_blocking(move || build(stored)).await;
+    let built = tokio::task::spawn_blocking(move || build(stored, previewer)).await;
     let Ok(built) = built else {
         tracing::error!(doc = %doc_id, "building the document panicked");
         return Err(Close::Internal);
@@ -82,7 +88,7 @@ async fn set_aside(context: &Context, doc_id: &DocId, record: &Record, reason: &
 
 type Bad = Vec<(Record, String)>;
 
-fn build(stored: Stored) -> Result<(Loaded, Bad), &'static str> {
+fn build(stored: Stored, previewer: Option<oneshot::Sender<Preview>>) -> Result<(Loaded, Bad), &'static str> {
     let mut bad = Bad::new();
     let snapshot = match &stored.snapshot {
         // A checksum says that the bytes are ours; the gate says that the engine may see them.
@@ -91,6 +97,14 @@ fn build(stored: Stored) -> Result<(Loaded, Bad), &'static str> {
         }
         None => None,
     };
+    let is_whole = stored.recovered.is_empty() && stored.rows.is_empty() && stored.damage.is_empty();
+    if let (Some(previewer), Some(snapshot), true) = (previewer, &snapshot, is_whole)
+        && snapshot.bytes().len() >= PREVIEW_BYTES_MIN
+        && let Some(preview) = Preview::of(snapshot)
+    {
+        // Whoever opened the room may have given up.
+        let _ = previewer.send(preview);
+    }
     let mut updates: Vec<(Record, Update)> = Vec::new();
     for row in stored.recovered.iter().chain(&stored.rows) {
         for record in &row.records {
@@ -241,7 +255,7 @@ impl Room {
             });
         }
         self.release_what_waited();
-        let loaded = load(&self.context, &self.doc_id).await?;
+        let loaded = load(&self.context, &self.doc_id, None).await?;
         if loaded.epoch != self.awake.log.epoch() {
             return Err(Close::StaleEpoch);
         }

@@ -10,16 +10,18 @@ mod handle;
 mod loading;
 mod member;
 mod presence;
+mod reception;
 mod release;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use roomtone_crdt::{Awareness, ClientId, ConnectionId, Doc};
 use roomtone_persistence::DocId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Duration, Instant};
 
 use crate::close::Close;
@@ -31,8 +33,10 @@ use crate::saver::{Log, Progress};
 
 pub use handle::{Ask, RoomHandle, Seat};
 use handle::{Control, Delivery};
+use loading::Loaded;
 use member::Seated;
 pub use member::{Member, Voice};
+use reception::Reception;
 use release::{Acks, Held};
 use turn::Gathered;
 
@@ -280,11 +284,15 @@ async fn run(
     mut inbox: mpsc::Receiver<Delivery>,
     control: mpsc::UnboundedReceiver<Control>,
 ) {
-    // Not loaded is not empty: nothing is answered before the stored document is in memory.
-    let loaded = match loading::load(&context, &doc_id).await {
+    // Not loaded is not empty: nothing is answered but with the stored document.
+    let (loaded, mut waiting) = receive_while_loading(&context, &doc_id, &mut inbox).await;
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(close) => {
             hub.remove(&doc_id, &id);
+            waiting
+                .into_iter()
+                .for_each(|delivery| send_away(delivery, close));
             turn_away(&mut inbox, close).await;
             return;
         }
@@ -302,8 +310,34 @@ async fn run(
         drained_sender,
         awake,
     };
+    if !waiting.is_empty() {
+        room.turn(waiting.drain(..));
+    }
     let end = room.serve().await;
     room.end(end).await;
+}
+
+/// Loads the document. Until it is built, those who come are received with its bytes, where these are at hand.
+async fn receive_while_loading(
+    context: &Context,
+    doc_id: &DocId,
+    inbox: &mut mpsc::Receiver<Delivery>,
+) -> (Result<Loaded, Close>, Vec<Delivery>) {
+    let (previewer, preview) = oneshot::channel();
+    let mut reception = Reception::default();
+    let mut loading = pin!(loading::load(context, doc_id, Some(previewer)));
+    let preview = tokio::select! {
+        biased;
+        Ok(preview) = preview => preview,
+        loaded = &mut loading => return (loaded, reception.into_waiting()),
+    };
+    loop {
+        tokio::select! {
+            biased;
+            Some(delivery) = inbox.recv(), if reception.has_space() => reception.receive(delivery, &preview),
+            loaded = &mut loading => return (loaded, reception.into_waiting()),
+        }
+    }
 }
 
 /// Sends away whoever waits in the inbox of a room that is no more. Whoever had begun to send when it was closed still
@@ -311,12 +345,16 @@ async fn run(
 async fn turn_away(inbox: &mut mpsc::Receiver<Delivery>, close: Close) {
     inbox.close();
     while let Some(delivery) = inbox.recv().await {
-        match delivery.event {
-            handle::Event::Join(member) => member.outbox.close(close),
-            handle::Event::Ask(ask) => release::refuse(ask, close),
-            // Their seats find the inbox closed at the next word.
-            handle::Event::Say(..) | handle::Event::Renew(..) => {}
-        }
+        send_away(delivery, close);
+    }
+}
+
+fn send_away(delivery: Delivery, close: Close) {
+    match delivery.event {
+        handle::Event::Join(member) => member.outbox.close(close),
+        handle::Event::Ask(ask) => release::refuse(ask, close),
+        // Their seats find the inbox closed at the next word.
+        handle::Event::Say(..) | handle::Event::Renew(..) => {}
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use roomtone_crdt::Message;
-use roomtone_persistence::Store;
+use roomtone_crdt::{Message, StateVector};
+use roomtone_persistence::{Store, compact};
 use roomtone_server::auth::Role;
 use roomtone_server::close::Close;
 use roomtone_server::outbox::Outbox;
@@ -110,6 +110,46 @@ async fn a_hundred_first_joins_of_a_cold_document_are_one_load() {
         assert_eq!(peer.doc.state_vector().get(7), 5);
     }
     assert_eq!(cold.faults.loads() - loads, 1);
+}
+
+/// Whether the room or, before it is built, the reception answers: nobody can tell.
+#[tokio::test(start_paused = true)]
+async fn whoever_opens_a_large_document_gets_it_whole_and_once_in_every_dialect() {
+    let world = World::new();
+    let long = "x".repeat(100_000);
+    world
+        .apply("d", yjs::insert(7, 0, &long))
+        .await
+        .await
+        .expect("an answer")
+        .expect("stored");
+    let voices = [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")];
+    for (early, voice) in (10..).step_by(10).zip(voices) {
+        let late = early + 1;
+        compact(world.store.as_ref(), &doc_id("d"))
+            .await
+            .expect("it compacts");
+        let cold = World::over(world.store.clone(), (*world.limits).clone());
+        // Both are said before anything is read.
+        cold.faults.delay_loads(Duration::from_millis(100));
+        let mut first = cold.join("d", voice.clone()).await;
+        first.say(Message::Step1(StateVector::default())).await;
+        // Before the room is ready, and behind the question.
+        first.edit(yjs::insert(early, 0, "early")).await;
+        first.until(|heard| matches!(heard, Heard::Step2(_))).await;
+        assert_eq!(first.doc.state_vector().get(7), 100_000);
+        let mut second = cold.join("d", voice).await;
+        second.sync().await;
+        second.until_has(early, 5).await;
+        // Of two answers to its one question the second would come before what the others write.
+        second.edit(yjs::insert(late, 0, "later")).await;
+        first.until_has(late, 5).await;
+        let again = first.heard_now().await;
+        assert!(
+            !again.iter().any(|heard| matches!(heard, Heard::Step2(_))),
+            "answered twice"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
