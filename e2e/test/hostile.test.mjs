@@ -248,8 +248,8 @@ async function realClients (rooms, mark) {
   return complaints
 }
 
-/** Ping every 15 s, dropped after 30 s of silence, and the grace of a reconnect (threats 16, 17). */
-const GHOST_MS_MAX = 45_000
+/** Ping every 15 s, dropped after 30 s of silence (threats 16, 17); the rest is for a busy machine. */
+const GHOST_MS_MAX = 33_000
 /** Cut, or answered in words, within this time from the first byte; the rest must end before the attacker's patience. */
 const HANDSHAKE_MS_MAX = 11_000
 const HANDSHAKES = ['no handshake at all', 'slow headers, a byte a second', 'half a request line', 'headers without end', 'two hundred lines that say nothing']

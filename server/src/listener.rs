@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -113,6 +113,7 @@ pub async fn serve(
         // An edit is small and must not wait for the next one.
         let _ = stream.set_nodelay(true);
         let router = router.clone();
+        let mut stopped = stop.clone();
         tokio::spawn(async move {
             let meter = Meter::default();
             let io = TokioIo::new(Metered {
@@ -128,13 +129,21 @@ pub async fn serve(
                     Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
                 }
             });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_millis(HANDSHAKE_MS_MAX))
-                .max_buf_size(HEADER_BYTES_MAX)
-                .serve_connection(io, service)
-                .with_upgrades();
+            let mut connection = pin!(
+                http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_millis(HANDSHAKE_MS_MAX))
+                    .max_buf_size(HEADER_BYTES_MAX)
+                    .serve_connection(io, service)
+                    .with_upgrades()
+            );
             // A peer that breaks off is everyday life, and not worth a line.
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = stopped.wait_for(|stop| *stop) => {}
+            }
+            // One that is between two requests would hold its place until it thinks of the next.
+            connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         });
     }

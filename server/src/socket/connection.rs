@@ -9,7 +9,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, stream};
 use roomtone_crdt::Dialect;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Session;
 use crate::close::Close;
@@ -196,8 +196,7 @@ fn close_for(error: &Error) -> Close {
 /// Writes what waits in the outbox, pings, and notices a peer that is gone.
 async fn write(sink: &mut Writer, outbox: &Outbox, clock: &Clock, meter: &Meter) -> WriterEnd {
     let tick = Duration::from_millis(KEEPALIVE_MS / 2);
-    let mut ticks = interval_at(Instant::now() + tick, tick);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut due = pin!(sleep(tick));
     let mut last_ping_ms = 0;
     let mut last_frame_ms = 0;
     let mut probe_ends: Option<Instant> = None;
@@ -228,11 +227,13 @@ async fn write(sink: &mut Writer, outbox: &Outbox, clock: &Clock, meter: &Meter)
                 }
                 outgoing.drained();
             }
-            _ = ticks.tick() => {
+            () = due.as_mut() => {
                 let now_ms = clock.now_ms();
-                if clock.silence_ms() > SILENCE_MS_MAX {
+                let patience_ms = SILENCE_MS_MAX.saturating_sub(clock.silence_ms());
+                if patience_ms == 0 {
                     return WriterEnd::Gone;
                 }
+                due.as_mut().reset(Instant::now() + tick.min(Duration::from_millis(patience_ms)));
                 if now_ms - last_frame_ms >= KEEPALIVE_MS
                     && let Some(frame) = outbox.keepalive() {
                         last_frame_ms = now_ms;

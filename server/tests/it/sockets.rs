@@ -1,8 +1,12 @@
 //! Real sockets: what a client meets at the door and how it is sent away (PS4, PS5, AW3, RO1, RO2).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use roomtone_crdt::{Writer, encode};
 use roomtone_server::auth::Authenticator;
+use roomtone_server::limits::HANDSHAKE_MS_MAX;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::net::{Socket, addressed, auth_frame, token, update_frame};
@@ -320,4 +324,23 @@ async fn ps7_an_update_with_gaps_is_asked_for_again() {
     socket.until(|frame| frame.starts_with(&[0, 0])).await;
     socket.send(update_frame(&yjs::insert(7, 0, "whole"))).await;
     socket.until(|frame| frame.starts_with(&[0, 2])).await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_connection_between_two_requests() {
+    let (_world, served) = open().await;
+    let mut idle = tokio::net::TcpStream::connect(served.address)
+        .await
+        .expect("a connection");
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("it is sent");
+    let mut answer = [0; 15];
+    idle.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    drop(served);
+    // The deadline of the next request's head would end it too, later.
+    let before_that = Duration::from_millis(HANDSHAKE_MS_MAX / 2);
+    let rest = tokio::time::timeout(before_that, idle.read_to_end(&mut Vec::new())).await;
+    rest.expect("it is still open").expect("it ends in order");
 }
