@@ -60,6 +60,11 @@ impl Close {
         }
     }
 
+    /// Whether it is about one document and coming back changes nothing: a socket that carries others goes on.
+    pub fn is_for_one_document(self) -> bool {
+        matches!(self, Close::Internal | Close::StaleEpoch)
+    }
+
     /// The reason sent with the code: at most 123 bytes, never a cause from inside the server.
     pub fn reason(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The outside of a room: a handle that only sends, and a seat whose drop is the leave.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use roomtone_crdt::{ConnectionId, Message, Update};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -68,19 +68,25 @@ pub struct RoomHandle {
     inbox: mpsc::Sender<Delivery>,
     space: Arc<Semaphore>,
     control: mpsc::UnboundedSender<Control>,
+    failure: Failure,
 }
+
+/// Why a room serves nobody any more, once it does not.
+pub(crate) type Failure = Arc<OnceLock<Close>>;
 
 impl RoomHandle {
     pub(crate) fn new(
         id: RoomHandleId,
         inbox: mpsc::Sender<Delivery>,
         control: mpsc::UnboundedSender<Control>,
+        failure: Failure,
     ) -> RoomHandle {
         RoomHandle {
             id,
             inbox,
             space: Arc::new(Semaphore::new(INBOX_BYTES_MAX as usize)),
             control,
+            failure,
         }
     }
 
@@ -105,7 +111,10 @@ impl RoomHandle {
 
     /// Waits for space in the inbox: the caller is a socket's reader, and this is how a full room slows it down.
     async fn send(&self, event: Event, bytes: usize) -> Result<(), Close> {
-        let gone = Close::TryLater("the room is restarting; come back");
+        let gone = || {
+            let restarting = Close::TryLater("the room is restarting; come back");
+            self.failure.get().copied().unwrap_or(restarting)
+        };
         let share = u32::try_from(bytes)
             .unwrap_or(INBOX_BYTES_MAX)
             .min(INBOX_BYTES_MAX);
@@ -116,13 +125,13 @@ impl RoomHandle {
                     .clone()
                     .acquire_many_owned(share)
                     .await
-                    .map_err(|_| gone)?,
+                    .map_err(|_| gone())?,
             ),
         };
         self.inbox
             .send(Delivery { event, _space })
             .await
-            .map_err(|_| gone)
+            .map_err(|_| gone())
     }
 }
 

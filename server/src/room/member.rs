@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::auth::Role;
+use crate::close::Close;
 use crate::outbox::Outbox;
 
 /// How frames for a member are addressed.
@@ -108,6 +109,18 @@ pub struct Member {
     pub stamp: Option<Stamp>,
     /// Sent before anything else, once the document is loaded.
     pub greeting: Option<Bytes>,
+}
+
+impl Member {
+    /// Sends it away: with its socket, unless that carries other documents that are well.
+    pub(crate) fn dismiss(&self, close: Close) {
+        match &self.voice {
+            Voice::Hocuspocus(address) if close.is_for_one_document() => self
+                .outbox
+                .send_always(hocuspocus::permission_denied(address, close.reason())),
+            Voice::YWebsocket | Voice::YSweet | Voice::Hocuspocus(_) => self.outbox.close(close),
+        }
+    }
 }
 
 /// A member that is in the room, and what the room remembers about it.

@@ -32,7 +32,7 @@ use crate::limits::{
 use crate::saver::{Log, Progress};
 
 pub use handle::{Ask, RoomHandle, Seat};
-use handle::{Control, Delivery};
+use handle::{Control, Delivery, Failure};
 use loading::Loaded;
 use member::Seated;
 pub use member::{Member, Voice};
@@ -50,6 +50,7 @@ pub(crate) struct Room {
     control: mpsc::UnboundedReceiver<Control>,
     drained: mpsc::UnboundedReceiver<ConnectionId>,
     drained_sender: mpsc::UnboundedSender<ConnectionId>,
+    failure: Failure,
     awake: Awake,
 }
 
@@ -106,8 +107,10 @@ impl Room {
         let (inbox_sender, inbox) = mpsc::channel(INBOX_EVENTS_COUNT_MAX);
         let (control_sender, control) = mpsc::unbounded_channel();
         let id = RoomHandleId::next();
-        tokio::spawn(run(doc_id, id, hub, context, inbox, control));
-        Arc::new(RoomHandle::new(id, inbox_sender, control_sender))
+        let failure = Failure::default();
+        let handle = RoomHandle::new(id, inbox_sender, control_sender, failure.clone());
+        tokio::spawn(run(doc_id, id, hub, context, inbox, control, failure));
+        Arc::new(handle)
     }
 
     async fn serve(&mut self) -> End {
@@ -219,6 +222,7 @@ impl Room {
                 turn_away(&mut self.inbox, close).await;
             }
             End::Failed(close) => {
+                let _ = self.failure.set(close);
                 // Out of the map first, so that whoever comes back finds a new room, not this one.
                 self.hub.remove(&self.doc_id, &self.id);
                 self.dismiss(close);
@@ -230,7 +234,7 @@ impl Room {
     /// Sends every member away.
     fn dismiss(&mut self, close: Close) {
         for (_, seated) in self.awake.members.drain() {
-            seated.member.outbox.close(close);
+            seated.member.dismiss(close);
         }
         self.awake.acks.refuse_all(close);
     }
@@ -283,12 +287,14 @@ async fn run(
     context: Context,
     mut inbox: mpsc::Receiver<Delivery>,
     control: mpsc::UnboundedReceiver<Control>,
+    failure: Failure,
 ) {
     // Not loaded is not empty: nothing is answered but with the stored document.
     let (loaded, mut waiting) = receive_while_loading(&context, &doc_id, &mut inbox).await;
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(close) => {
+            let _ = failure.set(close);
             hub.remove(&doc_id, &id);
             waiting
                 .into_iter()
@@ -308,6 +314,7 @@ async fn run(
         control,
         drained,
         drained_sender,
+        failure,
         awake,
     };
     if !waiting.is_empty() {
@@ -351,7 +358,7 @@ async fn turn_away(inbox: &mut mpsc::Receiver<Delivery>, close: Close) {
 
 fn send_away(delivery: Delivery, close: Close) {
     match delivery.event {
-        handle::Event::Join(member) => member.outbox.close(close),
+        handle::Event::Join(member) => member.dismiss(close),
         handle::Event::Ask(ask) => release::refuse(ask, close),
         // Their seats find the inbox closed at the next word.
         handle::Event::Say(..) | handle::Event::Renew(..) => {}

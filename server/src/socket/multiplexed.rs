@@ -111,7 +111,10 @@ impl Multiplexed {
                 self.documents.remove(address.raw());
                 Ok(())
             }
-            (Some(Document::Seated { seat, .. }), message) => seat.say(message, frame_bytes).await,
+            (Some(Document::Seated { seat, .. }), message) => {
+                let said = seat.say(message, frame_bytes).await;
+                self.part_with(address.raw(), said)
+            }
             (Some(Document::Refused), _) => Ok(()),
             (None, Message::Detach) => Ok(()),
             // A v2 provider without a token sends no Auth: its first sync message is taken for an empty one. It also
@@ -122,7 +125,10 @@ impl Multiplexed {
             ) => {
                 self.authenticate(&address, None).await?;
                 match self.documents.get(address.raw()) {
-                    Some(Document::Seated { seat, .. }) => seat.say(message, frame_bytes).await,
+                    Some(Document::Seated { seat, .. }) => {
+                        let said = seat.say(message, frame_bytes).await;
+                        self.part_with(address.raw(), said)
+                    }
                     Some(Document::Refused) | None => Ok(()),
                 }
             }
@@ -134,6 +140,17 @@ impl Multiplexed {
                 | Message::Pong
                 | Message::SyncStatus(_),
             ) => Ok(()),
+        }
+    }
+
+    /// A document that cannot be served does not take the others of the socket with it. Its room has told the client.
+    fn part_with(&mut self, raw: &str, said: Result<(), Close>) -> Result<(), Close> {
+        match said {
+            Err(close) if close.is_for_one_document() => {
+                self.documents.insert(raw.to_owned(), Document::Refused);
+                Ok(())
+            }
+            said => said,
         }
     }
 
@@ -180,7 +197,14 @@ impl Multiplexed {
         match self.documents.get_mut(raw) {
             Some(Document::Seated { seat, expires }) => {
                 *expires = super::expiry_of(&claims);
-                seat.renew(role).await?;
+                match seat.renew(role).await {
+                    Ok(()) => {}
+                    // Of a room that could not go on; a new one may.
+                    Err(close) if close.is_for_one_document() => {
+                        return self.sit(raw, doc, claims, role, token.is_some()).await;
+                    }
+                    Err(close) => return Err(close),
+                }
                 self.outbox
                     .send_always(hocuspocus::authenticated(raw, !role.writes()));
                 Ok(())

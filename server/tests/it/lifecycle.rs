@@ -282,15 +282,16 @@ async fn more_rooms_than_the_bound_are_refused_with_a_retryable_code() {
 async fn a_document_that_is_deleted_under_its_room_sends_everyone_away_for_good() {
     let world = World::new();
     let mut peer = world.join("d", hocuspocus("d")).await;
+    let mut other = world.join("d", Voice::YWebsocket).await;
     peer.edit(yjs::insert(7, 0, "old")).await;
     peer.until(|heard| *heard == Heard::Status(true)).await;
     world.store.delete(&doc_id("d")).await.expect("deleted");
     peer.edit(yjs::insert(7, 3, "er")).await;
-    assert_eq!(peer.until_closed().await.code(), 4409);
-    assert!(
-        !peer.heard.contains(&Heard::Status(true)),
-        "acknowledged into nowhere"
-    );
+    assert_eq!(other.until_closed().await.code(), 4409);
+    let denied = Heard::Denied(Close::StaleEpoch.reason().to_owned());
+    let heard = peer.until(|heard| matches!(heard, Heard::Denied(_) | Heard::Status(_)));
+    assert_eq!(heard.await, denied, "acknowledged into nowhere");
+    assert_eq!(peer.closed, None, "its socket may carry other documents");
     peer.leave();
     let mut fresh = world.join("d", hocuspocus("d")).await;
     fresh.sync().await;

@@ -161,12 +161,18 @@ impl Socket {
 
     /// Reads until a frame like this comes.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Bytes {
-        loop {
-            let frame = self.next().await.expect("the socket stays open");
-            if wanted(&frame) {
-                return frame;
+        let reading = async {
+            loop {
+                let frame = self.next().await.expect("the socket stays open");
+                if wanted(&frame) {
+                    return frame;
+                }
             }
-        }
+        };
+        // Keepalives are no answer.
+        tokio::time::timeout(PATIENCE, reading)
+            .await
+            .expect("it never came")
     }
 
     /// Reads until the socket ends.

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roomtone_crdt::{Writer, encode};
+use roomtone_persistence::Store;
 use roomtone_server::auth::Authenticator;
+use roomtone_server::close::Close;
 use roomtone_server::limits::HANDSHAKE_MS_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::net::{Socket, addressed, auth_frame, token, update_frame};
-use crate::world::{SECRET, Served, World};
+use crate::world::{SECRET, Served, World, doc_id};
 use crate::yjs;
 
 async fn open() -> (World, Served) {
@@ -324,6 +326,37 @@ async fn ps7_an_update_with_gaps_is_asked_for_again() {
     socket.until(|frame| frame.starts_with(&[0, 0])).await;
     socket.send(update_frame(&yjs::insert(7, 0, "whole"))).await;
     socket.until(|frame| frame.starts_with(&[0, 2])).await;
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_served_leaves_the_others_of_its_socket_alone() {
+    let (world, served) = open().await;
+    let mut socket = connect(&served, "/hocuspocus").await;
+    let edit = |doc, client| {
+        let update = update_frame(&yjs::insert(client, 0, "hello"));
+        addressed(doc, &update)
+    };
+    let is_saved = |doc| move |frame: &[u8]| frame == addressed(doc, &[8, 1]);
+    for doc in ["gone", "well"] {
+        socket.send(auth_frame(doc, "")).await;
+        socket.send(addressed(doc, STEP1)).await;
+        socket.send(edit(doc, 7)).await;
+        socket.until(is_saved(doc)).await;
+    }
+    world.store.delete(&doc_id("gone")).await.expect("deleted");
+    socket.send(edit("gone", 8)).await;
+    let denied = socket.until(|frame| frame.starts_with(b"\x04gone\x02\x01")).await;
+    assert!(denied.ends_with(Close::StaleEpoch.reason().as_bytes()));
+    // Whatever it still says of the one, the other goes on.
+    socket.send(edit("gone", 9)).await;
+    socket.send(edit("well", 8)).await;
+    socket.until(is_saved("well")).await;
+    // Asked for again, the one is a new document.
+    socket.send(auth_frame("gone", "")).await;
+    socket.send(edit("gone", 10)).await;
+    socket.until(is_saved("gone")).await;
+    assert_eq!(world.stored("gone").await.state_vector().get(10), 5);
+    assert_eq!(world.stored("gone").await.state_vector().get(9), 0);
 }
 
 #[tokio::test]
