@@ -1,0 +1,36 @@
+//! A socket with small buffers, so that ten thousand fit.
+
+use anyhow::Context;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+/// Most bytes of one message.
+const MESSAGE_BYTES_MAX: usize = 512 << 20;
+
+/// Opens a WebSocket.
+///
+/// # Errors
+/// In words that can be counted: without addresses.
+pub async fn connect(url: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let request = url.into_client_request().context("the address is none")?;
+    let host = request
+        .uri()
+        .host()
+        .unwrap_or_default()
+        .trim_matches(['[', ']'])
+        .to_owned();
+    let port = request.uri().port_u16().unwrap_or(80);
+    let stream = TcpStream::connect((host, port))
+        .await
+        .map_err(|error| anyhow::anyhow!("{}", error.kind()))?;
+    stream.set_nodelay(true).context("the socket is broken")?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4_096)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+    Ok(socket)
+}

@@ -1,0 +1,178 @@
+//! Who wrote what and when: the writers of each room enter it, the readers look it up.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use roomtone_crdt::ClientId;
+
+/// One writer of one room.
+#[derive(Default)]
+pub struct Sent {
+    state: Mutex<SentState>,
+}
+
+/// What a writer has sent.
+#[derive(Default)]
+pub struct SentState {
+    /// The clock behind each edit, and when it was sent; ascending.
+    pub edits: Vec<(u32, Instant)>,
+    /// When each presence state was sent; its number is its place, from 1.
+    pub presence: Vec<Instant>,
+}
+
+impl Sent {
+    /// What it has sent so far.
+    pub fn lock(&self) -> MutexGuard<'_, SentState> {
+        // Nothing in here can panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One room's writers.
+#[derive(Default)]
+pub struct RoomLedger {
+    writers: RwLock<HashMap<ClientId, Arc<Sent>>>,
+}
+
+impl RoomLedger {
+    /// Enters a writer.
+    pub fn enter(&self, client: ClientId) -> Arc<Sent> {
+        let mut writers = self.writers.write().unwrap_or_else(PoisonError::into_inner);
+        writers.entry(client).or_default().clone()
+    }
+
+    /// A writer, if it is one of ours.
+    pub fn writer(&self, client: ClientId) -> Option<Arc<Sent>> {
+        let writers = self.writers.read().unwrap_or_else(PoisonError::into_inner);
+        writers.get(&client).cloned()
+    }
+
+    /// All writers.
+    pub fn all(&self) -> Vec<(ClientId, Arc<Sent>)> {
+        let writers = self.writers.read().unwrap_or_else(PoisonError::into_inner);
+        writers
+            .iter()
+            .map(|(client, sent)| (*client, sent.clone()))
+            .collect()
+    }
+}
+
+/// All rooms.
+#[derive(Default)]
+pub struct Ledger {
+    rooms: Mutex<HashMap<String, Arc<RoomLedger>>>,
+}
+
+impl Ledger {
+    /// One room.
+    pub fn room(&self, name: &str) -> Arc<RoomLedger> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.entry(name.to_owned()).or_default().clone()
+    }
+}
+
+/// What one reader has of one writer.
+pub struct Received {
+    sent: Arc<Sent>,
+    /// Everything below this clock is here.
+    clock: u32,
+    /// What came with a hole before it.
+    ahead: Vec<(u32, u32)>,
+    /// How many of the writer's edits are counted.
+    counted: usize,
+    /// The last presence state that came.
+    presence: usize,
+}
+
+/// What a piece of news brought.
+#[derive(Default)]
+pub struct Arrived {
+    /// Latencies of edits that are here now, in milliseconds.
+    pub delivery_ms: Vec<f64>,
+    /// Whether it left a hole.
+    pub is_gap: bool,
+}
+
+impl Received {
+    /// Nothing yet.
+    pub fn new(sent: Arc<Sent>) -> Received {
+        Received {
+            sent,
+            clock: 0,
+            ahead: Vec::new(),
+            counted: 0,
+            presence: 0,
+        }
+    }
+
+    /// Everything below this clock is here.
+    pub fn clock(&self) -> u32 {
+        self.clock
+    }
+
+    /// Clocks that came. Edits sent before `since` are no deliveries: the reader was not there yet.
+    pub fn take(&mut self, from: u32, to: u32, since: Instant) -> Arrived {
+        let mut arrived = Arrived::default();
+        if from > self.clock {
+            arrived.is_gap = true;
+            self.ahead.push((from, to));
+            return arrived;
+        }
+        self.clock = self.clock.max(to);
+        while let Some(place) = self.ahead.iter().position(|(from, _)| *from <= self.clock) {
+            self.clock = self.clock.max(self.ahead.swap_remove(place).1);
+        }
+        let now = Instant::now();
+        let sent = self.sent.lock();
+        while let Some((_, at)) = sent.edits.get(self.counted).filter(|(end, _)| *end <= self.clock) {
+            self.counted += 1;
+            if *at >= since {
+                arrived
+                    .delivery_ms
+                    .push(now.duration_since(*at).as_secs_f64() * 1_000.0);
+            }
+        }
+        arrived
+    }
+
+    /// A presence state that came. Gives its latency where it is new.
+    pub fn take_presence(&mut self, number: usize, since: Instant) -> Option<f64> {
+        if number <= self.presence {
+            return None;
+        }
+        self.presence = number;
+        let at = *self.sent.lock().presence.get(number - 1)?;
+        (at >= since).then(|| at.elapsed().as_secs_f64() * 1_000.0)
+    }
+
+    /// Edits and presence states that have not come: the first are counted one by one, of the second only the last one
+    /// matters.
+    pub fn missing(&self) -> (usize, usize) {
+        let sent = self.sent.lock();
+        (
+            sent.edits.len() - self.counted,
+            usize::from(sent.presence.len() > self.presence),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_behind_a_hole_counts_when_the_hole_is_filled() {
+        let sent = Arc::new(Sent::default());
+        let began = Instant::now();
+        sent.lock().edits = vec![(5, Instant::now()), (10, Instant::now()), (15, Instant::now())];
+        let mut received = Received::new(sent);
+        assert_eq!(received.take(0, 5, began).delivery_ms.len(), 1);
+        let arrived = received.take(10, 15, began);
+        assert!(arrived.is_gap && arrived.delivery_ms.is_empty());
+        assert_eq!(received.missing(), (2, 0));
+        assert_eq!(received.take(5, 10, began).delivery_ms.len(), 2);
+        assert_eq!(received.missing(), (0, 0));
+        assert!(received.take(0, 15, began).delivery_ms.is_empty());
+    }
+}

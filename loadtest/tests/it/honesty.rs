@@ -1,0 +1,86 @@
+//! A server that loses, delays or lies is found, and the summary says in words what it did.
+
+use roomtone_loadtest::report::{Progress, Summary};
+use roomtone_loadtest::run::{Watched, run};
+use roomtone_loadtest::scenario::Plan;
+
+use crate::double::{Cheat, LATE, start};
+
+/// A few people who write and some who read, in one room.
+async fn judge(cheat: Cheat, dialect: &str, per_s: u32, verify_acks: u32) -> Summary {
+    let url = start(cheat).await;
+    let text = format!(
+        "name = \"honesty\"\nsample_docs = 3\ndrain_s = 2\nverify_acks = {verify_acks}\n\
+         target = {{ url = \"{url}\" }}\nthresholds = {{ undelivered = [\"count==0\"] }}\n\
+         [[scenario]]\nname = \"writers\"\nroom = \"honest\"\ndialect = \"{dialect}\"\n\
+         executor = {{ kind = \"constant-vus\", vus = 5, duration_s = 3 }}\n\
+         actions = [{{ kind = \"typing\", per_s = {per_s} }}, {{ kind = \"drag\", per_s = 1 }}]\n\
+         [[scenario]]\nname = \"readers\"\nroom = \"honest\"\ndialect = \"{dialect}\"\n\
+         executor = {{ kind = \"constant-vus\", vus = 10, duration_s = 3 }}\n"
+    );
+    let plan = Plan::parse(&text, "honesty").expect("a plan");
+    run(&plan, &Watched::default(), &mut Progress::new(true))
+        .await
+        .expect("it runs")
+}
+
+fn warns(summary: &Summary, of: &str) -> bool {
+    summary.warnings.iter().any(|warning| warning.contains(of))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fair_server_is_not_blamed() {
+    for dialect in ["y-websocket", "hocuspocus"] {
+        let summary = judge(Cheat::Nothing, dialect, 20, 1).await;
+        assert!(summary.counters["edits"] > 100, "{summary:?}");
+        // Every edit at everybody else who was there from the beginning.
+        assert!(
+            summary.counters["deliveries"] > summary.counters["edits"] * 13,
+            "{summary:?}"
+        );
+        for nothing in ["undelivered", "diverged", "early_acks", "gaps"] {
+            assert_eq!(summary.counters[nothing], 0, "{dialect} {nothing}: {summary:?}");
+        }
+        assert!(
+            summary.is_well() && summary.errors.is_empty(),
+            "{:?}",
+            summary.errors
+        );
+        assert_eq!(summary.trends["ack_ms"].count > 0, dialect == "hocuspocus");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_frame_lost_of_a_thousand_is_found() {
+    let summary = judge(Cheat::Drops, "y-websocket", 60, 0).await;
+    assert!(
+        summary.counters["undelivered"] > 0 && summary.counters["gaps"] > 0,
+        "{summary:?}"
+    );
+    assert!(!summary.is_well());
+    assert!(
+        warns(&summary, "never reached a reader") && warns(&summary, "a frame was lost"),
+        "{:?}",
+        summary.warnings
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_frame_late_of_a_hundred_is_found() {
+    let summary = judge(Cheat::Delays, "y-websocket", 10, 0).await;
+    let delivery = summary.trends["delivery_ms"];
+    let late_ms = LATE.as_secs_f64() * 1_000.0;
+    assert!(
+        delivery.p99 >= late_ms / 2.0 && delivery.p50 < late_ms / 2.0,
+        "{delivery:?}"
+    );
+    assert_eq!(summary.counters["undelivered"], 0);
+    assert!(warns(&summary, "overtaken"), "{:?}", summary.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_word_of_saved_before_its_time_is_found() {
+    let summary = judge(Cheat::AcksEarly, "hocuspocus", 5, 1).await;
+    assert!(summary.counters["early_acks"] > 0, "{summary:?}");
+    assert!(warns(&summary, "were called saved"), "{:?}", summary.warnings);
+}
