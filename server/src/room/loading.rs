@@ -183,6 +183,8 @@ impl Awake {
             members: HashMap::new(),
             awareness: Awareness::new(),
             dirty: Vec::new(),
+            awareness_due: None,
+            awareness_sent: None,
             gathered: Gathered::default(),
             held: VecDeque::new(),
             acks: Acks::default(),

@@ -63,6 +63,10 @@ struct Awake {
     awareness: Awareness,
     /// Awareness ids that changed in this turn.
     dirty: Vec<ClientId>,
+    /// When what is dirty leaves at the latest; none while nothing is.
+    awareness_due: Option<Instant>,
+    /// When an awareness frame left last.
+    awareness_sent: Option<Instant>,
     /// Updates that wait for the running commit.
     gathered: Gathered,
     /// What goes out when a batch is on the disk, in order.
@@ -183,6 +187,9 @@ impl Room {
             self.stall();
         }
         self.answer_waiting_ysweet(now);
+        if self.awake.awareness_due.is_some_and(|due| now >= due) {
+            self.send_awareness();
+        }
     }
 
     /// Nobody has been here for long enough. Returns whether the room was retired.
@@ -255,13 +262,17 @@ impl Room {
 }
 
 impl Awake {
-    /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something.
+    /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something, or presence
+    /// has waited for long enough.
     fn promise_deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
         let relay = match self.in_flight_since {
             Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
             Some(_) | None => None,
         };
-        [relay, self.ysweet_due].into_iter().flatten().min()
+        [relay, self.ysweet_due, self.awareness_due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When this room may sleep: nobody here, everything saved. A document that nobody ever wrote to goes at once.

@@ -1,10 +1,12 @@
 //! Presence: awareness in, one merged awareness frame per turn out.
 
 use roomtone_crdt::{AwarenessUpdate, ConnectionId, encode};
+use tokio::time::{Duration, Instant};
 
 use super::member::Frames;
 use super::release::relayed;
 use super::{Awake, Room};
+use crate::limits::{AWARENESS_MEMBERS_PER_MS, AWARENESS_PACE_MS_MAX, AWARENESS_RELAY_MS_MAX};
 use crate::metrics;
 use crate::outbox::Queued;
 
@@ -30,8 +32,9 @@ pub(super) fn receive(awake: &mut Awake, from: ConnectionId, update: &AwarenessU
 }
 
 impl Room {
-    /// Sends what changed in this turn, to everyone: the owner too, whose clock may have been moved on.
-    pub(super) fn send_awareness(&mut self) {
+    /// Sends what changed in this turn, or lets it wait: in a crowd for what else changes, and while a commit runs for
+    /// the edits that leave with it. Each frame costs a send to everyone, and some clients answer each.
+    pub(super) fn pace_awareness(&mut self) {
         for returned in self.awake.awareness.take_returned() {
             self.send_all_awareness(returned);
         }
@@ -39,6 +42,39 @@ impl Room {
         if awake.dirty.is_empty() {
             return;
         }
+        let now = Instant::now();
+        let due = match awake.awareness_due {
+            Some(due) => due,
+            None => {
+                let mut due = awake.awareness_free_at().unwrap_or(now);
+                if awake.in_flight_since.is_some() && !awake.stalled {
+                    due = due.max(now + Duration::from_millis(AWARENESS_RELAY_MS_MAX));
+                }
+                awake.awareness_due = Some(due);
+                due
+            }
+        };
+        if now >= due {
+            self.send_awareness();
+        }
+    }
+
+    /// A commit returned and edits are leaving: presence that waited for them goes along.
+    pub(super) fn send_awareness_along(&mut self) {
+        let is_free = self
+            .awake
+            .awareness_free_at()
+            .is_none_or(|at| Instant::now() >= at);
+        if self.awake.awareness_due.is_some() && is_free {
+            self.send_awareness();
+        }
+    }
+
+    /// Sends what has changed, to everyone: the owner too, whose clock may have been moved on.
+    pub(super) fn send_awareness(&mut self) {
+        let awake = &mut self.awake;
+        awake.awareness_due = None;
+        awake.awareness_sent = Some(Instant::now());
         awake.dirty.sort_unstable();
         awake.dirty.dedup();
         let body = encode::awareness(&awake.awareness.encode(&awake.dirty));
@@ -65,5 +101,14 @@ impl Room {
             let frame = seated.member.voice.frame(&body);
             seated.member.outbox.send_presence(to, frame);
         }
+    }
+}
+
+impl Awake {
+    /// When the next awareness frame may leave.
+    fn awareness_free_at(&self) -> Option<Instant> {
+        let pace_ms = (self.members.len() / AWARENESS_MEMBERS_PER_MS) as u64;
+        let pace = Duration::from_millis(pace_ms.min(AWARENESS_PACE_MS_MAX));
+        self.awareness_sent.map(|sent| sent + pace)
     }
 }

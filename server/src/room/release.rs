@@ -181,6 +181,7 @@ impl Room {
                 self.answer_step1(asker);
             }
         }
+        self.send_awareness_along();
         if self.awake.in_flight_since.is_none() {
             self.integrate();
         }

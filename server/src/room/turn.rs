@@ -90,7 +90,7 @@ impl Room {
         if self.awake.in_flight_since.is_none() || self.awake.stalled {
             self.integrate();
         }
-        self.send_awareness();
+        self.pace_awareness();
     }
 
     /// One line per message: the work is done elsewhere.
@@ -153,7 +153,7 @@ impl Room {
         if awake.members.is_empty() {
             awake.empty_since = Some(Instant::now());
         }
-        self.send_awareness();
+        self.pace_awareness();
     }
 
     fn renew(&mut self, from: ConnectionId, role: Role) {
