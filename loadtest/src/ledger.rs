@@ -146,6 +146,11 @@ impl Received {
         (at >= since).then(|| at.elapsed().as_secs_f64() * 1_000.0)
     }
 
+    /// The writer has left: whatever it showed before is of no interest.
+    pub fn forget_presence(&mut self) {
+        self.presence = self.sent.lock().presence.len();
+    }
+
     /// Edits and presence states that have not come: the first are counted one by one, of the second only the last one
     /// matters.
     pub fn missing(&self) -> (usize, usize) {

@@ -545,7 +545,17 @@ impl User {
             let client = reader.var_uint().map_err(bad)?;
             reader.var_uint().map_err(bad)?;
             let state = reader.var_string().map_err(bad)?;
-            let (false, Some(number)) = (client == self.pen.client(), number_of(state)) else {
+            if client == self.pen.client() {
+                continue;
+            }
+            if state == "null" {
+                // Of somebody who has left there is no last state.
+                if let Some(received) = self.received.get_mut(&client) {
+                    received.forget_presence();
+                }
+                continue;
+            }
+            let Some(number) = number_of(state) else {
                 continue;
             };
             let received = match self.received.get_mut(&client) {

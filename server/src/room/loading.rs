@@ -183,6 +183,8 @@ impl Awake {
             members: HashMap::new(),
             awareness: Awareness::new(),
             dirty: Vec::new(),
+            relay_due: None,
+            relay_sent: None,
             awareness_due: None,
             awareness_sent: None,
             gathered: Gathered::default(),
@@ -256,6 +258,7 @@ impl Room {
                 Close::TryLater("the room is recovering; come back")
             });
         }
+        self.awake.relay_sent = None;
         self.release_what_waited();
         let loaded = load(&self.context, &self.doc_id, None).await?;
         if loaded.epoch != self.awake.log.epoch() {

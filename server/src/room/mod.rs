@@ -63,6 +63,10 @@ struct Awake {
     awareness: Awareness,
     /// Awareness ids that changed in this turn.
     dirty: Vec<ClientId>,
+    /// When what is saved leaves at the latest; none while nothing waits for its turn.
+    relay_due: Option<Instant>,
+    /// When something was relayed last.
+    relay_sent: Option<Instant>,
     /// When what is dirty leaves at the latest; none while nothing is.
     awareness_due: Option<Instant>,
     /// When an awareness frame left last.
@@ -187,6 +191,9 @@ impl Room {
             self.stall();
         }
         self.answer_waiting_ysweet(now);
+        if self.awake.relay_due.is_some_and(|due| now >= due) {
+            self.release_paced();
+        }
         if self.awake.awareness_due.is_some_and(|due| now >= due) {
             self.send_awareness();
         }
@@ -217,6 +224,7 @@ impl Room {
             End::Stop => {
                 self.integrate();
                 let flushed = self.wait_for_log().await;
+                self.awake.relay_sent = None;
                 self.release_saved();
                 let close = if flushed {
                     Close::Restart
@@ -262,14 +270,14 @@ impl Room {
 }
 
 impl Awake {
-    /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something, or presence
-    /// has waited for long enough.
+    /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something, or what
+    /// waits for company has waited for long enough.
     fn promise_deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
         let relay = match self.in_flight_since {
             Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
             Some(_) | None => None,
         };
-        [relay, self.ysweet_due, self.awareness_due]
+        [relay, self.ysweet_due, self.relay_due, self.awareness_due]
             .into_iter()
             .flatten()
             .min()

@@ -6,7 +6,9 @@ use tokio::time::{Duration, Instant};
 use super::member::Frames;
 use super::release::relayed;
 use super::{Awake, Room};
-use crate::limits::{AWARENESS_MEMBERS_PER_MS, AWARENESS_PACE_MS_MAX, AWARENESS_RELAY_MS_MAX};
+use crate::limits::{
+    AWARENESS_MEMBERS_PER_MS, AWARENESS_PACE_MS_MAX, AWARENESS_RELAY_MS_MAX, RELAY_RECENT_MS,
+};
 use crate::metrics;
 use crate::outbox::Queued;
 
@@ -32,8 +34,8 @@ pub(super) fn receive(awake: &mut Awake, from: ConnectionId, update: &AwarenessU
 }
 
 impl Room {
-    /// Sends what changed in this turn, or lets it wait: in a crowd for what else changes, and while a commit runs for
-    /// the edits that leave with it. Each frame costs a send to everyone, and some clients answer each.
+    /// Sends what changed in this turn, or lets it wait: in a crowd for what else changes, and where edits are about to
+    /// leave for them. Each frame costs a send to everyone, and some clients answer each.
     pub(super) fn pace_awareness(&mut self) {
         for returned in self.awake.awareness.take_returned() {
             self.send_all_awareness(returned);
@@ -46,12 +48,13 @@ impl Room {
         let due = match awake.awareness_due {
             Some(due) => due,
             None => {
-                let mut due = awake.awareness_free_at().unwrap_or(now);
-                if awake.in_flight_since.is_some() && !awake.stalled {
-                    due = due.max(now + Duration::from_millis(AWARENESS_RELAY_MS_MAX));
-                }
-                awake.awareness_due = Some(due);
-                due
+                let free = awake.awareness_free_at().map_or(now, |at| at.max(now));
+                let due = if awake.expects_relay(now) {
+                    free + Duration::from_millis(AWARENESS_RELAY_MS_MAX)
+                } else {
+                    free
+                };
+                *awake.awareness_due.insert(due)
             }
         };
         if now >= due {
@@ -105,6 +108,14 @@ impl Room {
 }
 
 impl Awake {
+    /// Whether edits are about to leave, as far as one can tell.
+    fn expects_relay(&self, now: Instant) -> bool {
+        let recent = Duration::from_millis(RELAY_RECENT_MS);
+        let goes_on = self.relay_sent.is_some_and(|sent| now < sent + recent);
+        let is_crowd = self.members.len() >= AWARENESS_MEMBERS_PER_MS;
+        !self.stalled && (self.in_flight_since.is_some() || (goes_on && is_crowd))
+    }
+
     /// When the next awareness frame may leave.
     fn awareness_free_at(&self) -> Option<Instant> {
         let pace_ms = (self.members.len() / AWARENESS_MEMBERS_PER_MS) as u64;

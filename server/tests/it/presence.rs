@@ -190,3 +190,55 @@ async fn presence_of_a_turn_is_one_frame_for_all() {
     assert_eq!(heard.iter().map(Vec::len).sum::<usize>(), 20);
     assert!(heard.len() <= 2, "{} frames", heard.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn in_a_crowd_presence_of_several_turns_is_one_frame_and_the_last_state_always_comes() {
+    let world = World::new();
+    let mut sees = world.join("d", Voice::YWebsocket).await;
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(world.join("d", Voice::YWebsocket).await);
+    }
+    says(&crowd[0], 1, 1, "{}").await;
+    frames(&mut sees).await;
+    for clock in 2..20_u64 {
+        says(&crowd[0], 1, clock, "{}").await;
+        says(&crowd[clock as usize], clock, 1, "{}").await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(A_TURN * 10).await;
+    let heard = frames(&mut sees).await;
+    assert!(heard.len() <= 2, "{} frames", heard.len());
+    let last: Vec<u64> = heard
+        .iter()
+        .flatten()
+        .filter(|(client, ..)| *client == 1)
+        .map(|(_, clock, _)| *clock)
+        .collect();
+    assert_eq!(last.last(), Some(&19));
+    assert_eq!(sees.sees().len(), 19);
+}
+
+#[tokio::test(start_paused = true)]
+async fn presence_that_comes_with_an_edit_leaves_with_it() {
+    let world = World::new();
+    let mut sees = world.join("d", Voice::YWebsocket).await;
+    sees.sync().await;
+    let mut moves = world.join("d", Voice::YWebsocket).await;
+    moves.sync().await;
+    frames(&mut sees).await;
+    world.faults.delay_appends(Duration::from_millis(5));
+    moves.edit(yjs::insert(7, 0, "x")).await;
+    says(&moves, 7, 1, "{}").await;
+    tokio::time::sleep(Duration::from_millis(4)).await;
+    assert!(sees.heard_now().await.is_empty(), "it did not wait for the edit");
+    sees.until_has(7, 1).await;
+    assert_eq!(sees.sees(), [7]);
+    sees.heard_now().await;
+    // A store that is slow holds back edits, not people.
+    world.faults.delay_appends(Duration::from_millis(200));
+    moves.edit(yjs::insert(7, 1, "y")).await;
+    says(&moves, 7, 2, "{\"at\":2}").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(sees.heard_now().await.len(), 1, "presence alone");
+}

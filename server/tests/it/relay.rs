@@ -206,3 +206,25 @@ async fn ps8_edits_of_many_members_at_once_make_all_of_them_equal() {
         assert!(same(&peer.doc, &stored), "{:?}", peer.voice);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn in_a_crowd_what_is_saved_within_milliseconds_leaves_together_and_a_pair_waits_for_nothing() {
+    for (crowd, waits) in [(100, true), (2, false)] {
+        let world = World::new();
+        let mut author = synced(&world, hocuspocus("d")).await;
+        let mut reader = synced(&world, Voice::YWebsocket).await;
+        let mut others = Vec::new();
+        for _ in 2..crowd {
+            others.push(world.join("d", Voice::YWebsocket).await);
+        }
+        author.edit(yjs::insert(1, 0, "a")).await;
+        author.until(|heard| *heard == Heard::Status(true)).await;
+        reader.until_has(1, 1).await;
+        author.edit(yjs::insert(1, 1, "b")).await;
+        // Saved, and said so at once; the others hear of it with what comes next.
+        author.until(|heard| *heard == Heard::Status(true)).await;
+        reader.read_now().await;
+        assert_eq!(reader.doc.state_vector().get(1) == 1, waits);
+        reader.until_has(1, 2).await;
+    }
+}
