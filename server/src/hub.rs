@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use roomtone_crdt::ConnectionId;
 use roomtone_persistence::{DocId, Store};
 use tokio::sync::Notify;
@@ -104,8 +104,7 @@ impl Hub {
                 for room in self.shared.rooms.iter() {
                     room.stop();
                 }
-                // Not at every retirement: that would be all rooms for each of them. A join that had passed when the
-                // stop began may have opened one more, which is told in the next round.
+                // Not at every retirement: that would be all rooms for each of them.
                 let round = Duration::from_millis(STOP_ROUND_MS);
                 if tokio::time::timeout(round, self.all_retired()).await.is_ok() {
                     return;
@@ -137,12 +136,15 @@ impl Hub {
             return Err(Close::TryLater("too many rooms are awake; come back later"));
         }
         // The entry is taken under the shard's lock: of two first joins one starts the room, both get it.
-        let handle = self
-            .shared
-            .rooms
-            .entry(doc.clone())
-            .or_insert_with(|| Room::start(doc.clone(), self.clone(), self.shared.context.clone()))
-            .clone();
+        let handle = match self.shared.rooms.entry(doc.clone()) {
+            Entry::Occupied(room) => room.get().clone(),
+            // Asked again under the lock: the stop goes through the same locks after it has said so, and would not find a
+            // room that is started behind its back.
+            Entry::Vacant(_) if self.is_stopping() => return Err(Close::Restart),
+            Entry::Vacant(place) => place
+                .insert(Room::start(doc.clone(), self.clone(), self.shared.context.clone()))
+                .clone(),
+        };
         metrics::rooms(self.shared.rooms.len());
         Ok(handle)
     }
