@@ -142,7 +142,11 @@ impl Hub {
             // room that is started behind its back.
             Entry::Vacant(_) if self.is_stopping() => return Err(Close::Restart),
             Entry::Vacant(place) => place
-                .insert(Room::start(doc.clone(), self.clone(), self.shared.context.clone()))
+                .insert(Room::start(
+                    doc.clone(),
+                    self.clone(),
+                    self.shared.context.clone(),
+                ))
                 .clone(),
         };
         metrics::rooms(self.shared.rooms.len());

@@ -95,7 +95,7 @@ pub const STORE_PROBE_MS: u64 = 10_000;
 pub const FLUSH_MS_MAX: u64 = 8_000;
 /// Members of a room for each millisecond between two of its relays: what is saved in between leaves in one write to each
 /// member. A room of few relays at once.
-pub const RELAY_MEMBERS_PER_MS: usize = 25;
+pub const RELAY_MEMBERS_PER_MS: usize = 40;
 /// Longest time between two relays of a crowd, in milliseconds.
 pub const RELAY_PACE_MS_MAX: u64 = 12;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two

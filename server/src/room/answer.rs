@@ -95,6 +95,8 @@ impl Awake {
         let Some(seated) = self.members.get_mut(&to) else {
             return;
         };
+        // Until then it hears what the others do.
+        seated.is_catching_up = false;
         seated.step1_deferred = Some(match seated.step1_deferred.take() {
             Some(earlier) => earlier.meet(&since),
             None => {

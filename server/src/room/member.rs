@@ -128,6 +128,9 @@ pub(crate) struct Seated {
     pub(crate) member: Member,
     /// Set while the outbox is over its bound: what the member had when the first frame was withheld.
     pub(crate) lagging: Option<StateVector>,
+    /// Set from a resync until its answer leaves: what is relayed in between is in that answer, and would come with a hole
+    /// before it.
+    pub(crate) is_catching_up: bool,
     /// Whether the answer to its Step1 was among what was withheld: a client waits for a Step2 to be synced.
     pub(crate) owes_answer: bool,
     /// Set by a Step1 until the end of the turn: what the member has. Many in one turn are one question.
@@ -155,6 +158,7 @@ impl Seated {
         Seated {
             member,
             lagging: None,
+            is_catching_up: false,
             owes_answer: false,
             step1: None,
             step1_deferred: None,
@@ -166,6 +170,11 @@ impl Seated {
             ysweet_waits_since: None,
             ysweet_parked: None,
         }
+    }
+
+    /// Whether what is relayed now reaches it by a resync instead.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.lagging.is_some() || self.is_catching_up
     }
 
     /// The outbox is over its bound: frames are withheld until the room hears that it has drained. The resync begins

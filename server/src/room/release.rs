@@ -228,6 +228,7 @@ impl Room {
         metrics::resync();
         match self.awake.doc.diff(&since) {
             Ok(update) => {
+                seated.is_catching_up = true;
                 let number = self.awake.log.accepted();
                 let owes_answer = mem::take(&mut seated.owes_answer);
                 let body = encode::update(&update);
@@ -352,7 +353,7 @@ impl Awake {
         let only_author = parts.first().map(|(author, _)| *author);
         let only_author = only_author.filter(|only| parts.iter().all(|(author, _)| author == only));
         for (id, seated) in &mut self.members {
-            if seated.lagging.is_some() || (only_author == Some(*id) && !seated.member.voice.wants_echo()) {
+            if seated.is_behind() || (only_author == Some(*id) && !seated.member.voice.wants_echo()) {
                 continue;
             }
             if seated.member.outbox.send(frames.for_voice(&seated.member.voice)) == Queued::Full {
@@ -372,7 +373,7 @@ impl Awake {
     ) {
         let mut frames = Frames::new(encode::update(merged));
         for (id, seated) in &mut self.members {
-            if seated.lagging.is_some() {
+            if seated.is_behind() {
                 continue;
             }
             let writes = parts.iter().any(|(author, _)| author == id);
@@ -401,6 +402,7 @@ impl Awake {
             return;
         };
         metrics::frames_out("answer", 1);
+        seated.is_catching_up = false;
         if seated.lagging.is_some()
             || seated.member.outbox.send(seated.member.voice.frame(&body)) == Queued::Full
         {

@@ -41,6 +41,8 @@ pub(crate) struct Peer {
     pub(crate) heard: VecDeque<Heard>,
     pub(crate) closed: Option<Close>,
     pub(crate) probes: usize,
+    /// How often something came before what it builds on.
+    pub(crate) holes: usize,
 }
 
 impl Peer {
@@ -91,7 +93,10 @@ impl Peer {
         for frame in std::mem::take(&mut outgoing.frames) {
             let heard = decode(&self.voice, &frame);
             match &heard {
-                Heard::Step2(update) | Heard::Update(update) => self.keep(update),
+                Heard::Step2(update) | Heard::Update(update) => {
+                    self.keep(update);
+                    self.holes += usize::from(self.doc.pending_bytes() > 0);
+                }
                 Heard::Awareness(entries) => self.meet(entries),
                 _ => {}
             }

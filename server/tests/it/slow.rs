@@ -71,6 +71,32 @@ async fn ps9_presence_that_does_not_fit_hides_no_edit_that_is_still_being_saved(
     until_same(&world, &mut slow).await;
 }
 
+/// What was being saved when the resync was asked for is in the resync, and must not come before it.
+#[tokio::test(start_paused = true)]
+async fn ps9_nothing_comes_with_a_hole_before_it() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 2_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+        let mut slow = world.join("d", voice).await;
+        slow.sync().await;
+        let mut clock = u64::from(writer.doc.state_vector().get(7));
+        for _ in 0..3 {
+            writer.edit(yjs::insert(7, clock, &"x".repeat(1_500))).await;
+            writer.until(|heard| *heard == Heard::Status(true)).await;
+            clock += 1_500;
+        }
+        world.faults.delay_appends(Duration::from_millis(200));
+        writer.edit(yjs::insert(7, clock, "being saved")).await;
+        // The room has it, the disk does not, and the socket is free again.
+        world.snapshot("d").await.expect("the room answers");
+        slow.read().await;
+        writer.until(|heard| *heard == Heard::Status(true)).await;
+        world.faults.delay_appends(Duration::ZERO);
+        until_same(&world, &mut slow).await;
+        assert_eq!(slow.holes, 0, "{:?}", slow.voice);
+    }
+}
+
 /// A member of two documents on one socket: the queue may be full before it has its first answer.
 #[tokio::test(start_paused = true)]
 async fn ps9_an_answer_that_does_not_fit_is_in_the_resync() {

@@ -110,6 +110,7 @@ impl World {
             heard: Default::default(),
             closed: None,
             probes: 0,
+            holes: 0,
         })
     }
 
