@@ -93,20 +93,24 @@ pub const COMMIT_SLOW_MS: u64 = 5_000;
 pub const STORE_PROBE_MS: u64 = 10_000;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
-/// Members of a room for each millisecond between two of its relays: what is saved in between leaves in one write to each
-/// member. A room of few relays at once.
-pub const RELAY_MEMBERS_PER_MS: usize = 40;
-/// Longest time between two relays of a crowd, in milliseconds.
-pub const RELAY_PACE_MS_MAX: u64 = 12;
+/// Members of a room for each millisecond between two of its batches: what is edited in between shares a transaction, a
+/// commit, and a write to each member. Two people wait for nothing.
+pub const PACE_MEMBERS_PER_MS: usize = 3;
+/// Longest time between two batches of a crowd that edits little, in milliseconds: one frame of a display.
+pub const PACE_MS_MAX: u64 = 16;
+/// The same once [`PACE_COMPANY_COUNT`] edits have gathered: to wait longer would save little.
+pub const PACE_BUSY_MS_MAX: u64 = 9;
+/// Edits that are company enough.
+pub const PACE_COMPANY_COUNT: usize = 4;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two
 /// people see each other at once; of five hundred every client would answer every frame with one of its own.
 pub const AWARENESS_MEMBERS_PER_MS: usize = 10;
 /// Longest time between two awareness frames of a crowd, in milliseconds.
 pub const AWARENESS_PACE_MS_MAX: u64 = 60;
 /// Longest time that presence waits for edits in order to leave with them, in milliseconds.
-pub const AWARENESS_RELAY_MS_MAX: u64 = 12;
-/// Edits are taken to go on while the last relay is no older than this, in milliseconds.
-pub const RELAY_RECENT_MS: u64 = 50;
+pub const AWARENESS_RELAY_MS_MAX: u64 = 20;
+/// Edits are taken to go on while the last ones are no older than this, in milliseconds.
+pub const EDITS_RECENT_MS: u64 = 50;
 /// A stored document of this size or more is sent to who opens it before it is built, in bytes; a smaller one is built
 /// as fast.
 pub const PREVIEW_BYTES_MIN: usize = 32_768;

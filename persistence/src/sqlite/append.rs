@@ -11,22 +11,29 @@ use crate::limits::{ROW_BYTES_TARGET, UPDATE_BYTES_MAX};
 use crate::record::{Batch, Epoch, Record};
 use crate::{Appended, DocId, StoreError, frame};
 
-/// How many rows one statement inserts. A few fixed sizes, so that each statement is prepared once; the largest
-/// comes first, and the last one takes what is left.
-static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
-    [64, 8, 1].map(|rows| {
-        let values = vec!["(?, ?, ?, ?)"; rows].join(", ");
-        (
-            rows,
-            format!("INSERT INTO log (document_id, epoch, crc32, records) VALUES {values}"),
-        )
+/// The most rows that one statement inserts.
+const INSERT_ROWS_MAX: usize = 32;
+
+/// A statement for each count of rows up to the most, from one: each is prepared once.
+static INSERTS: LazyLock<[String; INSERT_ROWS_MAX]> = LazyLock::new(|| {
+    std::array::from_fn(|place| {
+        let values = vec!["(?, ?, ?, ?)"; place + 1].join(", ");
+        format!("INSERT INTO log (document_id, epoch, crc32, records) VALUES {values}")
     })
 });
 
 pub(crate) async fn append(writer: &Writer, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
     // Framing needs no lock: it is done before the turn, so that turns are as short as the disk allows.
     let mut framed: Vec<Vec<Vec<u8>>> = batches.iter().map(frame_rows).collect::<Result<_, _>>()?;
-    let mut turn = writer.begin().await?;
+    let mut turn = writer.wait().await?;
+    let rows_count: usize = framed.iter().map(Vec::len).sum();
+    let are_known = batches.iter().all(|batch| turn.known(&batch.doc).is_some());
+    // Of documents that are known a single statement is the whole transaction: one way to SQLite's thread and back, in
+    // place of three.
+    let is_single = are_known && rows_count <= INSERT_ROWS_MAX;
+    if !is_single {
+        turn.begin().await?;
+    }
     let mut learned = Vec::new();
     let mut appended = Vec::with_capacity(batches.len());
     let mut rows = Vec::with_capacity(batches.len());
@@ -50,12 +57,18 @@ pub(crate) async fn append(writer: &Writer, batches: &[Batch]) -> Result<Vec<App
         learned.push((batch.doc.clone(), known));
         rows.extend(blobs.drain(..).map(|blob| LogRow::new(known, blob)));
     }
-    if rows.is_empty() {
-        turn.rollback().await?;
-        return Ok(appended);
+    match (is_single, rows.is_empty()) {
+        (true, true) => turn.end(Vec::new()),
+        (true, false) => {
+            insert(&mut turn.connection, rows).await?;
+            turn.end(learned);
+        }
+        (false, true) => turn.rollback().await?,
+        (false, false) => {
+            insert(&mut turn.connection, rows).await?;
+            turn.commit(learned).await?;
+        }
     }
-    insert(&mut turn.connection, rows).await?;
-    turn.commit(learned).await?;
     Ok(appended)
 }
 
@@ -139,16 +152,12 @@ fn frame_rows(batch: &Batch) -> Result<Vec<Vec<u8>>, StoreError> {
 }
 
 async fn insert(connection: &mut SqliteConnection, rows: Vec<LogRow>) -> Result<(), StoreError> {
-    let mut left = rows.len();
     let mut rows = rows.into_iter();
-    while left > 0 {
-        let (size, statement) = INSERTS
-            .iter()
-            .find(|(size, _)| *size <= left)
-            .expect("one of the sizes is a single row");
+    while rows.len() > 0 {
+        let count = rows.len().min(INSERT_ROWS_MAX);
         // Safe: the text is made of constants above.
-        let mut query = sqlx::query(AssertSqlSafe(statement.as_str()));
-        for row in rows.by_ref().take(*size) {
+        let mut query = sqlx::query(AssertSqlSafe(INSERTS[count - 1].as_str()));
+        for row in rows.by_ref().take(count) {
             query = query
                 .bind(row.document_id)
                 .bind(row.epoch)
@@ -156,7 +165,6 @@ async fn insert(connection: &mut SqliteConnection, rows: Vec<LogRow>) -> Result<
                 .bind(row.records);
         }
         query.execute(&mut *connection).await?;
-        left -= size;
     }
     Ok(())
 }

@@ -54,11 +54,18 @@ impl Writer {
 
     /// Waits for the turn, then opens a transaction that has the write lock.
     pub(crate) async fn begin(&self) -> Result<Turn<'_>, StoreError> {
+        let mut turn = self.wait().await?;
+        turn.begin().await?;
+        Ok(turn)
+    }
+
+    /// Waits for the turn, and opens nothing: a single statement is a transaction by itself.
+    pub(crate) async fn wait(&self) -> Result<Turn<'_>, StoreError> {
         let mut slot = self.slot.lock().await;
         if slot.closed {
             return Err(StoreError::Closed);
         }
-        let mut connection = match slot.connection.take() {
+        let connection = match slot.connection.take() {
             Some(connection) => connection,
             None => {
                 // Whatever went wrong before, its outcome may be unknown.
@@ -66,7 +73,6 @@ impl Writer {
                 self.options.connect().await?
             }
         };
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
         Ok(Turn { slot, connection })
     }
 
@@ -82,7 +88,7 @@ impl Writer {
     }
 }
 
-/// A transaction. Dropping it without [`Turn::commit`] undoes it, at the price of a new connection.
+/// The right to write. Dropping it without [`Turn::commit`] undoes what was begun, at the price of a new connection.
 pub(crate) struct Turn<'a> {
     slot: MutexGuard<'a, Slot>,
     pub(crate) connection: SqliteConnection,
@@ -97,15 +103,28 @@ impl Turn<'_> {
         self.slot.known.remove(doc);
     }
 
+    /// Opens a transaction that has the write lock.
+    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// Commits, and returns when the transaction is on the disk. `learned` is true from then on, and only then.
     pub(crate) async fn commit(mut self, learned: Vec<(DocId, KnownDoc)>) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        self.end(learned);
+        Ok(())
+    }
+
+    /// Ends a turn that opened nothing, or whose transaction has been committed.
+    pub(crate) fn end(mut self, learned: Vec<(DocId, KnownDoc)>) {
         if self.slot.known.len() + learned.len() > KNOWN_DOCS_MAX {
             self.slot.known.clear();
         }
         self.slot.known.extend(learned);
         self.slot.connection = Some(self.connection);
-        Ok(())
     }
 
     /// Undoes the transaction and keeps the connection.

@@ -183,8 +183,8 @@ impl Awake {
             members: HashMap::new(),
             awareness: Awareness::new(),
             dirty: Vec::new(),
-            relay_due: None,
-            relay_sent: None,
+            integrate_due: None,
+            integrated: None,
             awareness_due: None,
             awareness_sent: None,
             gathered: Gathered::default(),
@@ -258,7 +258,6 @@ impl Room {
                 Close::TryLater("the room is recovering; come back")
             });
         }
-        self.awake.relay_sent = None;
         self.release_what_waited();
         let loaded = load(&self.context, &self.doc_id, None).await?;
         if loaded.epoch != self.awake.log.epoch() {

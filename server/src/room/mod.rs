@@ -63,10 +63,10 @@ struct Awake {
     awareness: Awareness,
     /// Awareness ids that changed in this turn.
     dirty: Vec<ClientId>,
-    /// When what is saved leaves at the latest; none while nothing waits for its turn.
-    relay_due: Option<Instant>,
-    /// When something was relayed last.
-    relay_sent: Option<Instant>,
+    /// When what has gathered in a crowd is taken; none while nothing waits for company.
+    integrate_due: Option<Instant>,
+    /// When something was integrated last.
+    integrated: Option<Instant>,
     /// When what is dirty leaves at the latest; none while nothing is.
     awareness_due: Option<Instant>,
     /// When an awareness frame left last.
@@ -191,8 +191,8 @@ impl Room {
             self.stall();
         }
         self.answer_waiting_ysweet(now);
-        if self.awake.relay_due.is_some_and(|due| now >= due) {
-            self.release_paced();
+        if self.awake.integrate_due.is_some_and(|due| now >= due) {
+            self.pace_edits();
         }
         if self.awake.awareness_due.is_some_and(|due| now >= due) {
             self.send_awareness();
@@ -224,7 +224,6 @@ impl Room {
             End::Stop => {
                 self.integrate();
                 let flushed = self.wait_for_log().await;
-                self.awake.relay_sent = None;
                 self.release_saved();
                 let close = if flushed {
                     Close::Restart
@@ -277,7 +276,7 @@ impl Awake {
             Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
             Some(_) | None => None,
         };
-        [relay, self.ysweet_due, self.relay_due, self.awareness_due]
+        [relay, self.ysweet_due, self.integrate_due, self.awareness_due]
             .into_iter()
             .flatten()
             .min()

@@ -7,7 +7,7 @@ use super::member::Frames;
 use super::release::relayed;
 use super::{Awake, Room};
 use crate::limits::{
-    AWARENESS_MEMBERS_PER_MS, AWARENESS_PACE_MS_MAX, AWARENESS_RELAY_MS_MAX, RELAY_RECENT_MS,
+    AWARENESS_MEMBERS_PER_MS, AWARENESS_PACE_MS_MAX, AWARENESS_RELAY_MS_MAX, EDITS_RECENT_MS,
 };
 use crate::metrics;
 use crate::outbox::Queued;
@@ -110,10 +110,11 @@ impl Room {
 impl Awake {
     /// Whether edits are about to leave, as far as one can tell.
     fn expects_relay(&self, now: Instant) -> bool {
-        let recent = Duration::from_millis(RELAY_RECENT_MS);
-        let goes_on = self.relay_sent.is_some_and(|sent| now < sent + recent);
+        let recent = Duration::from_millis(EDITS_RECENT_MS);
+        let goes_on = self.integrated.is_some_and(|at| now < at + recent);
         let is_crowd = self.members.len() >= AWARENESS_MEMBERS_PER_MS;
-        !self.stalled && (self.in_flight_since.is_some() || (goes_on && is_crowd))
+        !self.stalled
+            && (self.in_flight_since.is_some() || self.integrate_due.is_some() || (goes_on && is_crowd))
     }
 
     /// When the next awareness frame may leave.

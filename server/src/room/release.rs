@@ -13,7 +13,7 @@ use super::handle::Ask;
 use super::member::Frames;
 use super::{Awake, Room};
 use crate::close::Close;
-use crate::limits::{ACKS_BYTES_MAX, RELAY_MEMBERS_PER_MS, RELAY_PACE_MS_MAX, YSWEET_ANSWER_MS};
+use crate::limits::{ACKS_BYTES_MAX, YSWEET_ANSWER_MS};
 use crate::metrics;
 use crate::outbox::Queued;
 
@@ -181,21 +181,11 @@ impl Room {
                 self.answer_step1(asker);
             }
         }
-        if self.awake.relay_due.is_none() {
-            self.send_awareness_along();
-        }
-        if self.awake.in_flight_since.is_none() {
-            self.integrate();
-        }
+        self.send_awareness_along();
+        self.pace_edits();
         if self.awake.members.is_empty() && self.awake.empty_since.is_none() {
             self.awake.empty_since = Some(Instant::now());
         }
-    }
-
-    /// What waited for company leaves.
-    pub(super) fn release_paced(&mut self) {
-        self.awake.release_held(&self.drained_sender);
-        self.send_awareness_along();
     }
 
     /// The part of it that needs no document: it may be broken.
@@ -284,22 +274,9 @@ impl Room {
 type DrainedSender = tokio::sync::mpsc::UnboundedSender<ConnectionId>;
 
 impl Awake {
-    /// Lets go what is on the disk, in order. In a crowd not at once: each relay is a write to everyone, and what is
-    /// saved within a few milliseconds shares one.
+    /// Lets go what is on the disk, in order.
     fn release_held(&mut self, drained: &DrainedSender) {
-        self.relay_due = None;
         let saved = self.progress.borrow().saved;
-        if self.held.front().is_none_or(|held| held.number() > saved) {
-            return;
-        }
-        let now = Instant::now();
-        let pace_ms = (self.members.len() / RELAY_MEMBERS_PER_MS) as u64;
-        let pace = Duration::from_millis(pace_ms.min(RELAY_PACE_MS_MAX));
-        if let Some(due) = self.relay_sent.map(|sent| sent + pace).filter(|due| *due > now) {
-            self.relay_due = Some(due);
-            return;
-        }
-        self.relay_sent = Some(now);
         while let Some(held) = self.held.pop_front_if(|held| held.number() <= saved) {
             match held {
                 Held::Relay {

@@ -14,7 +14,10 @@ use super::release::{Ack, Receipt};
 use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
-use crate::limits::{STATELESS_BYTES_MAX, YSWEET_ANSWER_MS, YSWEET_STATUS_BYTES_MAX};
+use crate::limits::{
+    PACE_BUSY_MS_MAX, PACE_COMPANY_COUNT, PACE_MEMBERS_PER_MS, PACE_MS_MAX, STATELESS_BYTES_MAX,
+    YSWEET_ANSWER_MS, YSWEET_STATUS_BYTES_MAX,
+};
 use crate::metrics;
 
 /// An update that waits to be integrated.
@@ -86,10 +89,7 @@ impl Room {
         for asker in mem::take(&mut self.awake.askers) {
             self.answer_step1(asker);
         }
-        // While a commit is on its way the next batch gathers; a stalled store is not waited for.
-        if self.awake.in_flight_since.is_none() || self.awake.stalled {
-            self.integrate();
-        }
+        self.pace_edits();
         self.pace_awareness();
     }
 
@@ -362,12 +362,38 @@ impl Room {
         self.hold_ack(Ack::ysweet(number, from, payload));
     }
 
+    /// Integrates what gathered, or lets it gather: while a commit is on its way, and in a crowd for what else comes
+    /// within milliseconds, because each relay is a write to everyone. A stalled store is not waited for.
+    pub(super) fn pace_edits(&mut self) {
+        let awake = &mut self.awake;
+        let waits_for_commit = awake.in_flight_since.is_some() && !awake.stalled;
+        if waits_for_commit || awake.gathered.is_empty() {
+            awake.integrate_due = None;
+            return;
+        }
+        let now = Instant::now();
+        let pace_ms = (awake.members.len() / PACE_MEMBERS_PER_MS) as u64;
+        let most_ms = if awake.gathered.len() < PACE_COMPANY_COUNT {
+            PACE_MS_MAX
+        } else {
+            PACE_BUSY_MS_MAX
+        };
+        let pace = Duration::from_millis(pace_ms.min(most_ms));
+        let due = awake.integrated.map(|at| at + pace).filter(|due| *due > now);
+        awake.integrate_due = due.filter(|_| awake.gathered.has_space());
+        if awake.integrate_due.is_none() {
+            self.integrate();
+        }
+    }
+
     /// Integrates what gathered, in one transaction, and hands it to the log.
     pub(super) fn integrate(&mut self) {
         if self.awake.gathered.is_empty() || self.awake.broken.is_some() {
             return;
         }
         let gathered = mem::take(&mut self.awake.gathered);
+        self.awake.integrate_due = None;
+        self.awake.integrated = Some(Instant::now());
         if let Some(close) = self.no_space_for(gathered.bytes) {
             metrics::updates_in("refused", gathered.updates.len());
             for waiting in gathered.updates {

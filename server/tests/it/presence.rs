@@ -239,6 +239,6 @@ async fn presence_that_comes_with_an_edit_leaves_with_it() {
     world.faults.delay_appends(Duration::from_millis(200));
     moves.edit(yjs::insert(7, 1, "y")).await;
     says(&moves, 7, 2, "{\"at\":2}").await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(Duration::from_millis(40)).await;
     assert_eq!(sees.heard_now().await.len(), 1, "presence alone");
 }
