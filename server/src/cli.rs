@@ -92,6 +92,9 @@ pub struct ServeArgs {
     /// Allow --open on an address that others can reach.
     #[arg(long, env = "ROOMTONE_OPEN_TO_NETWORK")]
     pub open_to_network: bool,
+    /// Threads that serve sockets and rooms. [default: one less than the cores, which is left to the store and the kernel]
+    #[arg(long, env = "ROOMTONE_WORKERS", value_name = "COUNT")]
+    pub workers: Option<usize>,
     /// Move a bound, such as room_idle_ms=5000; repeat or separate by commas. `config check` lists them.
     #[arg(
         long = "limit",

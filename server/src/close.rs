@@ -12,8 +12,6 @@ pub enum Close {
     TextFrame,
     /// A frame that is no WebSocket frame.
     Protocol,
-    /// Text that is not UTF-8.
-    Encoding,
     /// The peer floods control frames.
     Flood,
     /// Updates whose past never came filled their bound.
@@ -46,7 +44,6 @@ impl Close {
         match self {
             Close::Protocol => 1002,
             Close::TextFrame => 1003,
-            Close::Encoding => 1007,
             Close::Flood | Close::Pending => 1008,
             Close::TooLarge(_) => 1009,
             Close::Internal => 1011,
@@ -69,7 +66,6 @@ impl Close {
     pub fn reason(self) -> &'static str {
         match self {
             Close::Protocol => "not a WebSocket frame",
-            Close::Encoding => "text that is not UTF-8",
             Close::TextFrame => "binary frames only",
             Close::Flood => "too many control frames",
             Close::Pending => "too many updates build on edits that never came; come back",
@@ -90,7 +86,6 @@ impl Close {
     pub fn label(self) -> &'static str {
         match self {
             Close::Protocol => "protocol",
-            Close::Encoding => "encoding",
             Close::TextFrame => "text_frame",
             Close::Flood => "flood",
             Close::Pending => "pending",

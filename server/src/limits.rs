@@ -47,10 +47,10 @@ pub const CONTROL_FRAMES_COUNT_MAX: u32 = 1_000;
 pub const NO_PROGRESS_MS_MAX: u64 = 30_000;
 /// Time given to a close handshake, in milliseconds. Over it: the socket is dropped.
 pub const CLOSE_MS_MAX: u64 = 2_000;
-/// Read buffer of one socket, in bytes. Small, because there is one for each idle connection.
-pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
-/// Write buffer of one socket, in bytes: what gathers before a system call.
-pub const SOCKET_WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// What one system call reads from a socket, in bytes. One buffer a thread.
+pub const READ_BYTES_MAX: usize = 16 * 1024;
+/// What gathers for one system call that writes to a socket, in bytes. One buffer a thread.
+pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// Events that wait in a room's inbox. Full: the socket that sends next is not read until there is space.
 pub const INBOX_EVENTS_COUNT_MAX: usize = 256;
@@ -101,7 +101,7 @@ pub const PACE_MS_MAX: u64 = 16;
 /// The same once [`PACE_COMPANY_COUNT`] edits have gathered: to wait longer would save little.
 pub const PACE_BUSY_MS_MAX: u64 = 9;
 /// Edits that are company enough.
-pub const PACE_COMPANY_COUNT: usize = 4;
+pub const PACE_COMPANY_COUNT: usize = 3;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two
 /// people see each other at once; of five hundred every client would answer every frame with one of its own.
 pub const AWARENESS_MEMBERS_PER_MS: usize = 10;
@@ -127,6 +127,10 @@ pub const STOP_ROUND_MS: u64 = 100;
 pub const STOP_MS_MAX: u64 = 9_000;
 /// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Threads that an operator may ask for.
+pub const WORKERS_COUNT_MAX: usize = 1_024;
+/// Interval at which histograms that nobody reads are summed up, in milliseconds: until then each value is kept.
+pub const METRICS_UPKEEP_MS: u64 = 5_000;
 /// Connections that wait in the kernel to be accepted: a reconnect storm must not be refused.
 pub const LISTEN_BACKLOG_COUNT: i32 = 4_096;
 

@@ -24,17 +24,13 @@ use tower::ServiceExt;
 use crate::limits::{HANDSHAKE_MS_MAX, HEADER_BYTES_MAX, LISTEN_BACKLOG_COUNT};
 use crate::metrics;
 
-/// The error of a connection that sends more than [`Meter::allow_only`] allows.
-pub const TOO_EARLY: &str = "more than allowed before authentication";
-
-/// What one connection has read and written. The request that becomes a socket carries it.
+/// What one connection has read.
 #[derive(Clone, Default)]
 pub struct Meter(Arc<Counters>);
 
 struct Counters {
     read: AtomicU64,
     read_max: AtomicU64,
-    written: AtomicU64,
 }
 
 impl Default for Counters {
@@ -42,17 +38,11 @@ impl Default for Counters {
         Counters {
             read: AtomicU64::new(0),
             read_max: AtomicU64::new(u64::MAX),
-            written: AtomicU64::new(0),
         }
     }
 }
 
 impl Meter {
-    /// Bytes that the peer's kernel has taken so far: tells a slow reader from one that stopped.
-    pub fn written_bytes(&self) -> u64 {
-        self.0.written.load(Ordering::Relaxed)
-    }
-
     /// Breaks the connection when it sends more than `bytes` from now on. Below the WebSocket layer, which
     /// would gather a whole message first.
     pub fn allow_only(&self, bytes: u64) {
@@ -65,6 +55,12 @@ impl Meter {
     /// Lifts [`Meter::allow_only`].
     pub fn allow_any(&self) {
         self.0.read_max.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that came. False when they are more than allowed.
+    pub(crate) fn note_read(&self, bytes: usize) -> bool {
+        let read = self.0.read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        read <= self.0.read_max.load(Ordering::Relaxed)
     }
 }
 
@@ -115,14 +111,12 @@ pub async fn serve(
         let router = router.clone();
         let mut stopped = stop.clone();
         tokio::spawn(async move {
-            let meter = Meter::default();
             let io = TokioIo::new(Metered {
                 stream,
-                meter: meter.clone(),
-                _slot: slot,
+                meter: Meter::default(),
+                slot,
             });
-            let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(meter.clone());
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                 let router = router.clone();
                 async move {
                     let response = router.oneshot(request.map(Body::new)).await;
@@ -161,11 +155,18 @@ async fn turn_away(stream: TcpStream) {
     .await;
 }
 
-/// A TCP stream with a meter. It holds its place among the connections, whatever becomes of it.
-struct Metered {
+/// A TCP stream on its way to become a socket. It holds its place among the connections, whatever becomes of it.
+pub(crate) struct Metered {
     stream: TcpStream,
     meter: Meter,
-    _slot: OwnedSemaphorePermit,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Metered {
+    /// What it is made of.
+    pub(crate) fn into_parts(self) -> (TcpStream, Meter, OwnedSemaphorePermit) {
+        (self.stream, self.meter, self.slot)
+    }
 }
 
 impl AsyncRead for Metered {
@@ -174,15 +175,7 @@ impl AsyncRead for Metered {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let counters = &self.meter.0;
-        let bytes = (buffer.filled().len() - before) as u64;
-        let read = counters.read.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if read > counters.read_max.load(Ordering::Relaxed) {
-            return Poll::Ready(Err(io::Error::other(TOO_EARLY)));
-        }
-        polled
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
@@ -192,11 +185,7 @@ impl AsyncWrite for Metered {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if let Poll::Ready(Ok(count)) = &polled {
-            self.meter.0.written.fetch_add(*count as u64, Ordering::Relaxed);
-        }
-        polled
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -204,11 +193,7 @@ impl AsyncWrite for Metered {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        if let Poll::Ready(Ok(count)) = &polled {
-            self.meter.0.written.fetch_add(*count as u64, Ordering::Relaxed);
-        }
-        polled
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

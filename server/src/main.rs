@@ -42,7 +42,11 @@ fn serve(config: Config) -> ExitCode {
     if let Err(error) = logs::start(&config.log, config.log_format) {
         return fail(&format!("configuration: log: {error}"));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.workers)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot start: {error}")),
     };

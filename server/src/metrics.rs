@@ -1,9 +1,15 @@
 //! Every metric of the server, in one place: names, units, and what they count.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::limits::METRICS_UPKEEP_MS;
 
 /// Upper edges of latency buckets, in seconds.
 const SECONDS: &[f64] = &[
@@ -67,13 +73,59 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "From accepting an update to its commit"
     );
     describe_histogram!("roomtone_load_seconds", "Cold start of a room");
+    // A second recorder would have been refused above.
+    let _ = HOT.set(Hot::default());
     Ok(handle)
+}
+
+/// Sums up what the histograms gathered, again and again: without it a server that nobody scrapes keeps every value.
+pub async fn keep_up(handle: PrometheusHandle) {
+    let mut due = tokio::time::interval(Duration::from_millis(METRICS_UPKEEP_MS));
+    loop {
+        due.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+/// What is counted with every frame: looked up by name once, not each time. Not there before [`install`], when nobody counts.
+static HOT: OnceLock<Hot> = OnceLock::new();
+
+struct Hot {
+    commit: Histogram,
+    commit_documents: Histogram,
+    durable: Histogram,
+    backlog: Gauge,
+    turn: Histogram,
+    bytes_in: Counter,
+    bytes_out: Counter,
+}
+
+impl Default for Hot {
+    fn default() -> Hot {
+        Hot {
+            commit: histogram!("roomtone_commit_seconds"),
+            commit_documents: histogram!("roomtone_commit_documents"),
+            durable: histogram!("roomtone_durable_seconds"),
+            backlog: gauge!("roomtone_backlog_bytes"),
+            turn: histogram!("roomtone_turn_updates"),
+            bytes_in: counter!("roomtone_bytes_in_total"),
+            bytes_out: counter!("roomtone_bytes_out_total"),
+        }
+    }
+}
+
+fn hot(count: impl FnOnce(&Hot)) {
+    if let Some(hot) = HOT.get() {
+        count(hot);
+    }
 }
 
 /// A commit was taken by the store.
 pub fn commit_ok(took: Duration, documents: usize) {
-    histogram!("roomtone_commit_seconds").record(took);
-    histogram!("roomtone_commit_documents").record(documents as f64);
+    hot(|hot| {
+        hot.commit.record(took);
+        hot.commit_documents.record(documents as f64);
+    });
 }
 
 /// The store refused a commit.
@@ -83,12 +135,12 @@ pub fn commit_failed() {
 
 /// A batch is on the disk, this long after it was accepted.
 pub fn durable(took: Duration) {
-    histogram!("roomtone_durable_seconds").record(took);
+    hot(|hot| hot.durable.record(took));
 }
 
 /// What waits for the store.
 pub fn backlog_bytes(bytes: usize) {
-    gauge!("roomtone_backlog_bytes").set(bytes as f64);
+    hot(|hot| hot.backlog.set(bytes as f64));
 }
 
 /// A document was compacted.
@@ -113,7 +165,7 @@ pub fn damage(count: usize) {
 
 /// One turn merged this many updates.
 pub fn turn(updates: usize) {
-    histogram!("roomtone_turn_updates").record(updates as f64);
+    hot(|hot| hot.turn.record(updates as f64));
 }
 
 /// Updates had this outcome: `new`, `nothing`, `pending`, `refused`.
@@ -132,12 +184,12 @@ pub fn frames_out(kind: &'static str, count: usize) {
 
 /// A frame of this size was read.
 pub fn bytes_in(bytes: usize) {
-    counter!("roomtone_bytes_in_total").increment(bytes as u64);
+    hot(|hot| hot.bytes_in.increment(bytes as u64));
 }
 
 /// Frames of this size were written.
 pub fn bytes_out(bytes: usize) {
-    counter!("roomtone_bytes_out_total").increment(bytes as u64);
+    hot(|hot| hot.bytes_out.increment(bytes as u64));
 }
 
 /// A frame was refused.

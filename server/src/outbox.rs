@@ -3,13 +3,14 @@
 //! It sits below both the room and the connection, so that a room can speak to a connection without
 //! knowing what one is.
 
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use roomtone_crdt::ConnectionId;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::close::Close;
 
@@ -32,6 +33,8 @@ pub struct Outgoing {
     pub close: Option<Close>,
     /// Set when the peer shall show life within the probe's deadline.
     pub probe: bool,
+    /// What the peer asked to hear back as a sign of life.
+    pub pong: Option<Bytes>,
     /// Rooms to tell when these frames are written, see [`Outbox::tell_when_drained`].
     drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
 }
@@ -54,13 +57,12 @@ pub struct Outbox {
 
 struct Shared {
     bytes_max: usize,
-    ready: Notify,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    frames: VecDeque<Bytes>,
+    frames: Vec<Bytes>,
     bytes: usize,
     /// The part of `bytes` that no resync can replace.
     always_bytes: usize,
@@ -68,7 +70,10 @@ struct State {
     presence: Vec<(ConnectionId, Bytes)>,
     close: Option<Close>,
     probe: bool,
+    pong: Option<Bytes>,
     closed: bool,
+    /// The writer, while it waits.
+    writer: Option<Waker>,
     keepalive: Option<Bytes>,
     drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
 }
@@ -80,7 +85,6 @@ impl Outbox {
         Outbox {
             shared: Arc::new(Shared {
                 bytes_max,
-                ready: Notify::new(),
                 state: Mutex::new(State::default()),
             }),
         }
@@ -110,9 +114,7 @@ impl Outbox {
         state.always_bytes += frame.len();
         if state.always_bytes > self.shared.bytes_max {
             state.close = Some(Close::NoProgress);
-            drop(state);
-            self.shared.ready.notify_one();
-            return;
+            return wake(state);
         }
         self.push(state, frame);
     }
@@ -128,8 +130,7 @@ impl Outbox {
             Some((_, waiting)) => *waiting = frame,
             None => state.presence.push((member, frame)),
         }
-        drop(state);
-        self.shared.ready.notify_one();
+        wake(state);
     }
 
     /// Closes the socket after what is queued. The first reason stands.
@@ -137,15 +138,22 @@ impl Outbox {
         let mut state = self.lock();
         if !state.closed && state.close.is_none() {
             state.close = Some(close);
-            drop(state);
-            self.shared.ready.notify_one();
+            wake(state);
         }
     }
 
     /// Asks the peer for a sign of life: another connection claims its awareness id.
     pub fn probe(&self) {
-        self.lock().probe = true;
-        self.shared.ready.notify_one();
+        let mut state = self.lock();
+        state.probe = true;
+        wake(state);
+    }
+
+    /// Answers the peer's question for a sign of life. Of many only the last one is answered (RFC 6455, section 5.5.3).
+    pub fn pong(&self, payload: Bytes) {
+        let mut state = self.lock();
+        state.pong = Some(payload);
+        wake(state);
     }
 
     /// The frame that keeps the peer's own watchdog quiet when there is nothing else to send.
@@ -160,36 +168,42 @@ impl Outbox {
 
     /// Sends `member` to `room` once everything that is queued now has been written to the socket.
     pub fn tell_when_drained(&self, room: &mpsc::UnboundedSender<ConnectionId>, member: ConnectionId) {
-        self.lock().drained.push((room.clone(), member));
-        self.shared.ready.notify_one();
+        let mut state = self.lock();
+        state.drained.push((room.clone(), member));
+        wake(state);
     }
 
-    /// Waits until there is something to do and takes all of it.
+    /// Waits until there is something to do and takes all of it. One waits at a time: the socket's writer.
     pub async fn take(&self) -> Outgoing {
-        loop {
-            {
-                let mut state = self.lock();
-                let idle = state.frames.is_empty()
-                    && state.presence.is_empty()
-                    && state.close.is_none()
-                    && !state.probe
-                    && state.drained.is_empty();
-                if !idle {
-                    state.bytes = 0;
-                    state.always_bytes = 0;
-                    let presence = mem::take(&mut state.presence);
-                    let mut frames: Vec<Bytes> = mem::take(&mut state.frames).into();
-                    frames.extend(presence.into_iter().map(|(_, frame)| frame));
-                    return Outgoing {
-                        frames,
-                        close: state.close,
-                        probe: mem::take(&mut state.probe),
-                        drained: mem::take(&mut state.drained),
-                    };
-                }
+        poll_fn(|context| self.poll_take(context)).await
+    }
+
+    fn poll_take(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
+        let mut state = self.lock();
+        let idle = state.frames.is_empty()
+            && state.presence.is_empty()
+            && state.close.is_none()
+            && !state.probe
+            && state.pong.is_none()
+            && state.drained.is_empty();
+        if idle {
+            match &mut state.writer {
+                Some(writer) => writer.clone_from(context.waker()),
+                None => state.writer = Some(context.waker().clone()),
             }
-            self.shared.ready.notified().await;
+            return Poll::Pending;
         }
+        state.bytes = 0;
+        state.always_bytes = 0;
+        let mut frames = mem::take(&mut state.frames);
+        frames.extend(state.presence.drain(..).map(|(_, frame)| frame));
+        Poll::Ready(Outgoing {
+            frames,
+            close: state.close,
+            probe: mem::take(&mut state.probe),
+            pong: state.pong.take(),
+            drained: mem::take(&mut state.drained),
+        })
     }
 
     /// Frees the queue: the socket is gone, and later frames are dropped.
@@ -203,14 +217,22 @@ impl Outbox {
 
     fn push(&self, mut state: MutexGuard<'_, State>, frame: Bytes) {
         state.bytes += frame.len();
-        state.frames.push_back(frame);
-        drop(state);
-        self.shared.ready.notify_one();
+        state.frames.push(frame);
+        wake(state);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here can panic half-way, so a poisoned lock still guards a whole state.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the writer, outside the lock that it is about to take.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let writer = state.writer.take();
+    drop(state);
+    if let Some(writer) = writer {
+        writer.wake();
     }
 }
 

@@ -34,6 +34,7 @@ impl Server {
     /// In words for the operator: the store cannot be opened, or the address is taken.
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         let metrics = metrics::install().context("metrics")?;
+        tokio::spawn(metrics::keep_up(metrics.clone()));
         let store: Arc<dyn Store> = Arc::new(
             SqliteStore::open(&config.store_path)
                 .await

@@ -25,9 +25,7 @@ impl Problem {
     pub fn from_close(close: Close) -> Problem {
         let status = match close {
             Close::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Close::Protocol | Close::Encoding | Close::TextFrame | Close::BadFrame(_) | Close::Flood => {
-                StatusCode::BAD_REQUEST
-            }
+            Close::Protocol | Close::TextFrame | Close::BadFrame(_) | Close::Flood => StatusCode::BAD_REQUEST,
             Close::Pending | Close::StaleEpoch => StatusCode::CONFLICT,
             Close::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Close::Restart | Close::TryLater(_) | Close::NoProgress | Close::AuthTimeout => {

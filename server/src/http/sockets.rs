@@ -1,8 +1,5 @@
 //! The addresses that become sockets: which path speaks which dialect.
 
-use axum::Extension;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -12,23 +9,21 @@ use roomtone_persistence::DocId;
 use super::page;
 use super::problem::Problem;
 use crate::app::App;
-use crate::listener::Meter;
-use crate::socket;
+use crate::socket::{self, NoUpgrade, Upgrade};
 
 /// The upgrade, if the request is one.
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+type MaybeUpgrade = Result<Upgrade, NoUpgrade>;
 
 /// `/`: a Hocuspocus socket, or the playground.
 pub(super) async fn root(
     State(app): State<App>,
-    Extension(meter): Extension<Meter>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: MaybeUpgrade,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => open_multiplexed(&app, &headers, upgrade, meter),
+        Ok(upgrade) => open_multiplexed(&app, &headers, upgrade),
         Err(_) => page::file(&method, &uri),
     }
 }
@@ -36,27 +31,25 @@ pub(super) async fn root(
 /// `/hocuspocus`: a Hocuspocus socket.
 pub(super) async fn hocuspocus(
     State(app): State<App>,
-    Extension(meter): Extension<Meter>,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: MaybeUpgrade,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => open_multiplexed(&app, &headers, upgrade, meter),
-        Err(_) => upgrade_required(),
+        Ok(upgrade) => open_multiplexed(&app, &headers, upgrade),
+        Err(no) => no.into_response(),
     }
 }
 
 /// `/yjs/{room}`: a y-websocket socket.
 pub(super) async fn yjs(
     State(app): State<App>,
-    Extension(meter): Extension<Meter>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: MaybeUpgrade,
 ) -> Response {
     let room = uri.path().strip_prefix("/yjs/").unwrap_or_default();
     match upgrade {
-        Ok(upgrade) => open_yjs(&app, room, &uri, &headers, upgrade, meter),
+        Ok(upgrade) => open_yjs(&app, room, &uri, &headers, upgrade),
         Err(_) => inquire(&app, room, &uri, &headers),
     }
 }
@@ -72,7 +65,7 @@ fn inquire(app: &App, room: &str, uri: &Uri, headers: &HeaderMap) -> Response {
     };
     let claims = app.auth().claims(socket::token_of(uri, headers).as_deref());
     match claims.and_then(|claims| claims.role_in(&doc)) {
-        Ok(_) => upgrade_required(),
+        Ok(_) => NoUpgrade.into_response(),
         Err(denied) => socket::refuse(denied),
     }
 }
@@ -80,15 +73,14 @@ fn inquire(app: &App, room: &str, uri: &Uri, headers: &HeaderMap) -> Response {
 /// Every other address: a y-websocket socket whose server URL is the root, or a file of the playground.
 pub(super) async fn fallback(
     State(app): State<App>,
-    Extension(meter): Extension<Meter>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: MaybeUpgrade,
 ) -> Response {
     let room = uri.path().trim_start_matches('/');
     match upgrade {
-        Ok(upgrade) => open_yjs(&app, room, &uri, &headers, upgrade, meter),
+        Ok(upgrade) => open_yjs(&app, room, &uri, &headers, upgrade),
         Err(_) => page::file(&method, &uri),
     }
 }
@@ -96,53 +88,44 @@ pub(super) async fn fallback(
 /// `/d/{id}/ws/{id}`: a y-sweet socket. The id stands there twice and must be the same.
 pub(super) async fn ysweet(
     State(app): State<App>,
-    Extension(meter): Extension<Meter>,
     Path((id, again)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: MaybeUpgrade,
 ) -> Response {
     if id != again {
         let detail = "the two document ids of the path differ";
         return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
     }
     match upgrade {
-        Ok(upgrade) => open_ysweet(&app, &id, &uri, &headers, upgrade, meter),
-        Err(_) => upgrade_required(),
+        Ok(upgrade) => open_ysweet(&app, &id, &uri, &headers, upgrade),
+        Err(no) => no.into_response(),
     }
 }
 
 /// `/doc/ws/{id}`: the same, as older y-sweet clients ask for it.
 pub(super) async fn ysweet_old(
     State(app): State<App>,
-    Extension(meter): Extension<Meter>,
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: MaybeUpgrade,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => open_ysweet(&app, &id, &uri, &headers, upgrade, meter),
-        Err(_) => upgrade_required(),
+        Ok(upgrade) => open_ysweet(&app, &id, &uri, &headers, upgrade),
+        Err(no) => no.into_response(),
     }
 }
 
-fn open_multiplexed(app: &App, headers: &HeaderMap, upgrade: WebSocketUpgrade, meter: Meter) -> Response {
+fn open_multiplexed(app: &App, headers: &HeaderMap, upgrade: Upgrade) -> Response {
     match socket::check_origin(app, headers) {
-        Ok(()) => socket::upgrade_multiplexed(app, upgrade, meter),
+        Ok(()) => socket::upgrade_multiplexed(app, upgrade),
         Err(problem) => problem.into_response(),
     }
 }
 
 /// `room` is as it came over the wire: it is decoded once, here.
-fn open_yjs(
-    app: &App,
-    room: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-    upgrade: WebSocketUpgrade,
-    meter: Meter,
-) -> Response {
+fn open_yjs(app: &App, room: &str, uri: &Uri, headers: &HeaderMap, upgrade: Upgrade) -> Response {
     if let Err(problem) = socket::check_origin(app, headers) {
         return problem.into_response();
     }
@@ -150,24 +133,13 @@ fn open_yjs(
         return Problem::new(StatusCode::BAD_REQUEST, "the room name is not UTF-8").into_response();
     };
     let claims = app.auth().claims(socket::token_of(uri, headers).as_deref());
-    socket::upgrade_single(app, upgrade, Dialect::YWebsocket, &name, claims, meter)
+    socket::upgrade_single(app, upgrade, Dialect::YWebsocket, &name, claims)
 }
 
-fn open_ysweet(
-    app: &App,
-    id: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-    upgrade: WebSocketUpgrade,
-    meter: Meter,
-) -> Response {
+fn open_ysweet(app: &App, id: &str, uri: &Uri, headers: &HeaderMap, upgrade: Upgrade) -> Response {
     if let Err(problem) = socket::check_origin(app, headers) {
         return problem.into_response();
     }
     let claims = app.auth().claims(socket::token_of(uri, headers).as_deref());
-    socket::upgrade_single(app, upgrade, Dialect::YSweet, id, claims, meter)
-}
-
-fn upgrade_required() -> Response {
-    Problem::new(StatusCode::UPGRADE_REQUIRED, "this address speaks WebSocket").into_response()
+    socket::upgrade_single(app, upgrade, Dialect::YSweet, id, claims)
 }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use roomtone_crdt::{ConnectionId, Message, Update};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 
 use crate::auth::Role;
 use crate::close::Close;
@@ -111,27 +112,44 @@ impl RoomHandle {
 
     /// Waits for space in the inbox: the caller is a socket's reader, and this is how a full room slows it down.
     async fn send(&self, event: Event, bytes: usize) -> Result<(), Close> {
-        let gone = || {
-            let restarting = Close::TryLater("the room is restarting; come back");
-            self.failure.get().copied().unwrap_or(restarting)
-        };
         let share = u32::try_from(bytes)
             .unwrap_or(INBOX_BYTES_MAX)
             .min(INBOX_BYTES_MAX);
-        let _space = match share {
-            0 => None,
-            share => Some(
-                self.space
-                    .clone()
-                    .acquire_many_owned(share)
-                    .await
-                    .map_err(|_| gone())?,
-            ),
+        let delivery = match share {
+            0 => Delivery { event, _space: None },
+            share => match self.space.clone().try_acquire_many_owned(share) {
+                Ok(space) => Delivery {
+                    event,
+                    _space: Some(space),
+                },
+                Err(TryAcquireError::NoPermits) => return Box::pin(self.wait_and_send(event, share)).await,
+                Err(TryAcquireError::Closed) => return Err(self.gone()),
+            },
         };
-        self.inbox
-            .send(Delivery { event, _space })
-            .await
-            .map_err(|_| gone())
+        match self.inbox.try_send(delivery) {
+            Ok(()) => Ok(()),
+            // Boxed, because it is rare, and every socket would keep the space for it.
+            Err(TrySendError::Full(delivery)) => {
+                Box::pin(self.inbox.send(delivery)).await.map_err(|_| self.gone())
+            }
+            Err(TrySendError::Closed(_)) => Err(self.gone()),
+        }
+    }
+
+    async fn wait_and_send(&self, event: Event, share: u32) -> Result<(), Close> {
+        let space = self.space.clone().acquire_many_owned(share).await;
+        let space = space.map_err(|_| self.gone())?;
+        let delivery = Delivery {
+            event,
+            _space: Some(space),
+        };
+        self.inbox.send(delivery).await.map_err(|_| self.gone())
+    }
+
+    /// Why nothing can be sent any more.
+    fn gone(&self) -> Close {
+        let restarting = Close::TryLater("the room is restarting; come back");
+        self.failure.get().copied().unwrap_or(restarting)
     }
 }
 

@@ -125,7 +125,8 @@ impl Room {
         let mut deliveries = Vec::with_capacity(16);
         loop {
             if let Some(breakage) = self.awake.broken.take() {
-                if let Err(close) = self.rebuild(breakage).await {
+                // Boxed like what follows below, because it is rare, and every room would keep the space for it.
+                if let Err(close) = Box::pin(self.rebuild(breakage)).await {
                     return End::Failed(close);
                 }
                 continue;
@@ -308,7 +309,7 @@ async fn run(
     failure: Failure,
 ) {
     // Not loaded is not empty: nothing is answered but with the stored document.
-    let (loaded, mut waiting) = receive_while_loading(&context, &doc_id, &mut inbox).await;
+    let (loaded, mut waiting) = Box::pin(receive_while_loading(&context, &doc_id, &mut inbox)).await;
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(close) => {
@@ -317,13 +318,12 @@ async fn run(
             waiting
                 .into_iter()
                 .for_each(|delivery| send_away(delivery, close));
-            turn_away(&mut inbox, close).await;
-            return;
+            return Box::pin(turn_away(&mut inbox, close)).await;
         }
     };
     let (drained_sender, drained) = mpsc::unbounded_channel();
     let awake = Awake::new(&context, &doc_id, loaded);
-    let mut room = Room {
+    let mut room = Box::new(Room {
         doc_id,
         id,
         hub,
@@ -334,12 +334,12 @@ async fn run(
         drained_sender,
         failure,
         awake,
-    };
+    });
     if !waiting.is_empty() {
         room.turn(waiting.drain(..));
     }
     let end = room.serve().await;
-    room.end(end).await;
+    Box::pin(room.end(end)).await;
 }
 
 /// Loads the document. Until it is built, those who come are received with its bytes, where these are at hand.

@@ -1,28 +1,26 @@
 //! One socket: a reader and a writer in one task, and the deadlines around them.
 
+use std::convert::Infallible;
+use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::Error;
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt, stream};
 use roomtone_crdt::Dialect;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Session;
+use super::frame::{BadFrame, Incoming, Opcode};
+use super::wire::{Inbound, Outbound, ReadEnd, Wire, WriteEnd};
 use crate::close::Close;
 use crate::limits::{
-    BUSY_KEEPALIVE_MS, CLOSE_MS_MAX, CONTROL_FRAMES_COUNT_MAX, KEEPALIVE_MS, NO_PROGRESS_MS_MAX, PING_MS,
-    PROBE_MS_MAX, SILENCE_MS_MAX,
+    BUSY_KEEPALIVE_MS, CLOSE_MS_MAX, CONTROL_FRAMES_COUNT_MAX, KEEPALIVE_MS, PING_MS, PROBE_MS_MAX,
+    SILENCE_MS_MAX,
 };
-use crate::listener::{Meter, TOO_EARLY};
 use crate::metrics;
 use crate::outbox::Outbox;
-
-type Reader = stream::SplitStream<WebSocket>;
-type Writer = stream::SplitSink<WebSocket, Message>;
 
 /// Milliseconds on this socket's own clock.
 struct Clock {
@@ -45,6 +43,22 @@ impl Clock {
     }
 }
 
+/// Why the reader ended.
+enum ReaderEnd {
+    /// The peer closes, with this code.
+    Closing(Option<u16>),
+    /// The peer broke off.
+    Gone,
+    /// The peer is to be closed.
+    Refused(Close),
+}
+
+impl From<Close> for ReaderEnd {
+    fn from(close: Close) -> ReaderEnd {
+        ReaderEnd::Refused(close)
+    }
+}
+
 /// Why the writer ended.
 enum WriterEnd {
     /// A close frame was sent.
@@ -53,76 +67,88 @@ enum WriterEnd {
     Gone,
 }
 
+impl From<WriteEnd> for WriterEnd {
+    fn from(end: WriteEnd) -> WriterEnd {
+        if let WriteEnd::NoProgress = end {
+            metrics::closed(Close::NoProgress.label());
+        }
+        WriterEnd::Gone
+    }
+}
+
 /// Serves a socket until either side ends it. Dropping the session is the leave from every room.
-pub(crate) async fn run(
-    socket: WebSocket,
-    outbox: Outbox,
-    mut session: Session,
-    dialect: Dialect,
-    meter: Meter,
-) {
+pub(crate) async fn run(mut wire: Wire, outbox: Outbox, mut session: Session, dialect: Dialect) {
     let _gauge = metrics::ConnectionGauge::open(dialect.as_str());
-    let (mut sink, mut stream) = socket.split();
+    let (mut inbound, outbound) = wire.split();
     let clock = Clock {
         opened: Instant::now(),
         last_inbound_ms: AtomicU64::new(0),
     };
     let close_patience = Duration::from_millis(CLOSE_MS_MAX);
-    let writer_ended = {
-        let mut writer = pin!(write(&mut sink, &outbox, &clock, &meter));
-        let read_end = {
-            let reader = pin!(read(&mut stream, &mut session, &outbox, &clock));
+    let (peer_closes, is_closed) = {
+        let mut writer = pin!(write(&outbound, &outbox, &clock));
+        let reader_end = {
+            let reader = pin!(read(&mut inbound, &mut session, &outbox, &clock));
             tokio::select! {
-                end = reader => Some(end),
+                biased;
                 end = &mut writer => {
                     if let WriterEnd::Gone = end {
                         return outbox.shut();
                     }
                     None
                 }
+                end = reader => Some(end),
             }
         };
-        match read_end {
+        match reader_end {
             // We close: what is queued goes out first, then the code.
-            Some(Err(close)) => {
+            Some(ReaderEnd::Refused(close)) => {
                 outbox.close(close);
                 // The rooms learn of it now, not when the peer has finished reading.
                 session.leave();
-                matches!(timeout(close_patience, writer).await, Ok(WriterEnd::Closed))
+                let closed = Box::pin(timeout(close_patience, writer)).await;
+                (None, matches!(closed, Ok(WriterEnd::Closed)))
             }
-            // The peer closed or broke off.
-            Some(Ok(())) => false,
-            None => true,
+            Some(ReaderEnd::Closing(code)) => (Some(code), false),
+            Some(ReaderEnd::Gone) => (None, false),
+            None => (None, true),
         }
     };
     session.leave();
     outbox.shut();
-    if writer_ended {
+    if is_closed {
         // Wait for the peer's side of the close, so that it reads our code and not a reset.
-        let _ = timeout(close_patience, async {
-            while let Some(Ok(_)) = stream.next().await {}
-        })
-        .await;
-    } else {
-        let _ = timeout(close_patience, sink.close()).await;
+        let peer_closes = async { while !matches!(inbound.next().await, Err(_) | Ok(Incoming::Close(_))) {} };
+        let _ = Box::pin(timeout(close_patience, peer_closes)).await;
+    } else if let Some(code) = peer_closes.filter(|_| outbound.is_between_frames()) {
+        let payload = code.map_or(Bytes::new(), |code| close_payload(code, ""));
+        let sending = outbound.write(Opcode::Close, vec![payload]);
+        let _ = Box::pin(timeout(close_patience, sending)).await;
     }
 }
 
-/// Reads until the peer ends. `Err` is the close that the peer shall get.
-async fn read(
-    stream: &mut Reader,
+/// Reads until the peer ends, or has to.
+async fn read(inbound: &mut Inbound<'_>, session: &mut Session, outbox: &Outbox, clock: &Clock) -> ReaderEnd {
+    match read_on(inbound, session, outbox, clock).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    }
+}
+
+async fn read_on(
+    inbound: &mut Inbound<'_>,
     session: &mut Session,
     outbox: &Outbox,
     clock: &Clock,
-) -> Result<(), Close> {
+) -> Result<Infallible, ReaderEnd> {
     session.begin().await?;
     let mut control_frames = 0;
     let mut window_ends_ms = PING_MS;
     loop {
-        let frame = match session.deadline() {
-            None => stream.next().await,
-            Some(at) => match tokio::time::timeout_at(at, stream.next()).await {
-                Ok(frame) => frame,
+        let incoming = match session.deadline() {
+            None => inbound.next().await,
+            Some(at) => match Box::pin(tokio::time::timeout_at(at, inbound.next())).await {
+                Ok(incoming) => incoming,
                 Err(_) => {
                     session.on_deadline()?;
                     continue;
@@ -130,28 +156,24 @@ async fn read(
             },
         };
         clock.heard();
-        match frame {
-            None | Some(Ok(Message::Close(_))) => return Ok(()),
-            Some(Ok(Message::Binary(frame))) => {
+        match incoming.map_err(end_for)? {
+            Incoming::Binary(frame) => {
                 metrics::bytes_in(frame.len());
                 receive(session, frame, outbox).await?;
+                continue;
             }
-            Some(Ok(Message::Text(_))) => {
-                metrics::refused_frame("text");
-                return Err(Close::TextFrame);
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                let now_ms = clock.now_ms();
-                if now_ms > window_ends_ms {
-                    window_ends_ms = now_ms + PING_MS;
-                    control_frames = 0;
-                }
-                control_frames += 1;
-                if control_frames > CONTROL_FRAMES_COUNT_MAX {
-                    return Err(Close::Flood);
-                }
-            }
-            Some(Err(error)) => return Err(close_for(&error)),
+            Incoming::Close(code) => return Err(ReaderEnd::Closing(code)),
+            Incoming::Ping(payload) => outbox.pong(payload),
+            Incoming::Pong => {}
+        }
+        let now_ms = clock.now_ms();
+        if now_ms > window_ends_ms {
+            window_ends_ms = now_ms + PING_MS;
+            control_frames = 0;
+        }
+        control_frames += 1;
+        if control_frames > CONTROL_FRAMES_COUNT_MAX {
+            return Err(Close::Flood.into());
         }
     }
 }
@@ -160,134 +182,122 @@ async fn read(
 /// hears that we are here.
 async fn receive(session: &mut Session, frame: Bytes, outbox: &Outbox) -> Result<(), Close> {
     let mut receiving = pin!(session.receive(frame));
+    if let Poll::Ready(received) = futures_util::poll!(receiving.as_mut()) {
+        return received;
+    }
     loop {
-        tokio::select! {
-            biased;
-            received = &mut receiving => return received,
-            () = tokio::time::sleep(Duration::from_millis(BUSY_KEEPALIVE_MS)) => {
-                if let Some(keepalive) = outbox.keepalive() {
-                    // An outbox that is full is a sign of life itself.
-                    let _ = outbox.send(keepalive);
-                }
-            }
+        let busy = Duration::from_millis(BUSY_KEEPALIVE_MS);
+        if let Ok(received) = Box::pin(timeout(busy, receiving.as_mut())).await {
+            return received;
+        }
+        if let Some(keepalive) = outbox.keepalive() {
+            // An outbox that is full is a sign of life itself.
+            let _ = outbox.send(keepalive);
         }
     }
 }
 
-/// What a transport error deserves: each kind has a code of its own. A peer that broke off never reads it.
-fn close_for(error: &Error) -> Close {
-    let text = error.to_string();
-    if text.contains("too long") || text.contains("too big") {
-        metrics::refused_frame("too_large");
-        return Close::TooLarge("the message is larger than frame_bytes_max");
-    }
-    if text.contains(TOO_EARLY) {
-        metrics::refused_frame("unauthenticated_bytes");
-        return Close::AuthTimeout;
-    }
-    metrics::refused_frame("websocket");
-    if text.contains("UTF-8") {
-        Close::Encoding
-    } else {
-        Close::Protocol
-    }
+/// What an end of reading deserves: each kind has a code of its own. A peer that broke off never reads it.
+fn end_for(end: ReadEnd) -> ReaderEnd {
+    let (label, close) = match end {
+        ReadEnd::Gone => return ReaderEnd::Gone,
+        ReadEnd::TooEarly => ("unauthenticated_bytes", Close::AuthTimeout),
+        ReadEnd::Bad(BadFrame::TooLarge) => (
+            "too_large",
+            Close::TooLarge("the message is larger than frame_bytes_max"),
+        ),
+        ReadEnd::Bad(BadFrame::Text) => ("text", Close::TextFrame),
+        ReadEnd::Bad(BadFrame::Protocol) => ("websocket", Close::Protocol),
+    };
+    metrics::refused_frame(label);
+    ReaderEnd::Refused(close)
 }
 
 /// Writes what waits in the outbox, pings, and notices a peer that is gone.
-async fn write(sink: &mut Writer, outbox: &Outbox, clock: &Clock, meter: &Meter) -> WriterEnd {
+async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> WriterEnd {
+    match write_on(outbound, outbox, clock).await {
+        Ok(()) => WriterEnd::Closed,
+        Err(end) => end,
+    }
+}
+
+/// `Ok` when a close frame was sent.
+async fn write_on(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Result<(), WriterEnd> {
     let tick = Duration::from_millis(KEEPALIVE_MS / 2);
+    // One timer for all that is due: it is there for each idle socket.
     let mut due = pin!(sleep(tick));
+    let mut next_tick = clock.opened + tick;
     let mut last_ping_ms = 0;
     let mut last_frame_ms = 0;
     let mut probe_ends: Option<Instant> = None;
     loop {
         tokio::select! {
+            biased;
             mut outgoing = outbox.take() => {
-                let frames = std::mem::take(&mut outgoing.frames);
+                let frames = mem::take(&mut outgoing.frames);
                 if !frames.is_empty() {
                     last_frame_ms = clock.now_ms();
+                    send(outbound, frames).await?;
                 }
-                if !write_all(sink, frames, meter).await {
-                    return WriterEnd::Gone;
+                if let Some(payload) = outgoing.pong.take() {
+                    outbound.write(Opcode::Pong, vec![payload]).await?;
                 }
                 if outgoing.probe && probe_ends.is_none() {
-                    probe_ends = Some(Instant::now() + Duration::from_millis(PROBE_MS_MAX));
-                    if sink.send(Message::Ping(Bytes::new())).await.is_err() {
-                        return WriterEnd::Gone;
-                    }
+                    let ends = Instant::now() + Duration::from_millis(PROBE_MS_MAX);
+                    probe_ends = Some(ends);
+                    due.as_mut().reset(ends.min(next_tick));
+                    outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
                 }
                 if let Some(close) = outgoing.close {
                     metrics::closed(close.label());
-                    let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
-                    let patience = Duration::from_millis(CLOSE_MS_MAX);
-                    return match timeout(patience, sink.send(Message::Close(Some(frame)))).await {
-                        Ok(Ok(())) => WriterEnd::Closed,
-                        Ok(Err(_)) | Err(_) => WriterEnd::Gone,
+                    let payload = close_payload(close.code(), close.reason());
+                    let sending = outbound.write(Opcode::Close, vec![payload]);
+                    return match Box::pin(timeout(Duration::from_millis(CLOSE_MS_MAX), sending)).await {
+                        Ok(sent) => Ok(sent?),
+                        Err(_) => Err(WriterEnd::Gone),
                     };
                 }
                 outgoing.drained();
             }
             () = due.as_mut() => {
-                let now_ms = clock.now_ms();
-                let patience_ms = SILENCE_MS_MAX.saturating_sub(clock.silence_ms());
-                if patience_ms == 0 {
-                    return WriterEnd::Gone;
-                }
-                due.as_mut().reset(Instant::now() + tick.min(Duration::from_millis(patience_ms)));
-                if now_ms - last_frame_ms >= KEEPALIVE_MS
-                    && let Some(frame) = outbox.keepalive() {
-                        last_frame_ms = now_ms;
-                        if !write_all(sink, vec![frame], meter).await {
-                            return WriterEnd::Gone;
-                        }
-                    }
-                if now_ms - last_ping_ms >= PING_MS {
-                    last_ping_ms = now_ms;
-                    if sink.send(Message::Ping(Bytes::new())).await.is_err() {
-                        return WriterEnd::Gone;
-                    }
-                }
-            }
-            () = probe_over(probe_ends) => {
-                probe_ends = None;
-                if clock.silence_ms() >= PROBE_MS_MAX {
+                let now = Instant::now();
+                if probe_ends.take_if(|ends| now >= *ends).is_some() && clock.silence_ms() >= PROBE_MS_MAX {
                     // Another connection claims this one's id, and this one does not answer.
-                    return WriterEnd::Gone;
+                    return Err(WriterEnd::Gone);
                 }
+                if now >= next_tick {
+                    let now_ms = clock.now_ms();
+                    let patience_ms = SILENCE_MS_MAX.saturating_sub(clock.silence_ms());
+                    if patience_ms == 0 {
+                        return Err(WriterEnd::Gone);
+                    }
+                    next_tick = now + tick.min(Duration::from_millis(patience_ms));
+                    if now_ms - last_frame_ms >= KEEPALIVE_MS
+                        && let Some(frame) = outbox.keepalive()
+                    {
+                        last_frame_ms = now_ms;
+                        send(outbound, vec![frame]).await?;
+                    }
+                    if now_ms - last_ping_ms >= PING_MS {
+                        last_ping_ms = now_ms;
+                        outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
+                    }
+                }
+                due.as_mut().reset(probe_ends.map_or(next_tick, |ends| ends.min(next_tick)));
             }
         }
     }
 }
 
-async fn probe_over(ends: Option<Instant>) {
-    match ends {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Many frames, one flush. False when the peer is gone, or has read nothing for too long.
-async fn write_all(sink: &mut Writer, frames: Vec<Bytes>, meter: &Meter) -> bool {
-    if frames.is_empty() {
-        return true;
-    }
+async fn send(outbound: &Outbound<'_>, frames: Vec<Bytes>) -> Result<(), WriteEnd> {
     metrics::bytes_out(frames.iter().map(Bytes::len).sum());
-    let mut writing = pin!(async {
-        for frame in frames {
-            sink.feed(Message::Binary(frame)).await?;
-        }
-        sink.flush().await
-    });
-    let patience = Duration::from_millis(NO_PROGRESS_MS_MAX);
-    loop {
-        let before = meter.written_bytes();
-        match timeout(patience, &mut writing).await {
-            Ok(result) => return result.is_ok(),
-            Err(_) if meter.written_bytes() == before => {
-                metrics::closed(Close::NoProgress.label());
-                return false;
-            }
-            Err(_) => {}
-        }
-    }
+    outbound.write(Opcode::Binary, frames).await
+}
+
+/// A close frame's payload. Reasons are ours and short.
+fn close_payload(code: u16, reason: &str) -> Bytes {
+    let mut payload = Vec::with_capacity(2 + reason.len());
+    payload.extend_from_slice(&code.to_be_bytes());
+    payload.extend_from_slice(reason.as_bytes());
+    payload.into()
 }

@@ -1,13 +1,15 @@
 //! From an HTTP upgrade to a running socket, for every dialect.
 
 mod connection;
+mod frame;
 mod multiplexed;
 mod single;
+mod upgrade;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -19,12 +21,11 @@ use crate::app::App;
 use crate::auth::{Claims, Denied};
 use crate::close::Close;
 use crate::http::problem::Problem;
-use crate::limits::{SOCKET_READ_BUFFER_BYTES, SOCKET_WRITE_BUFFER_BYTES};
-use crate::listener::Meter;
 use crate::metrics;
 use crate::outbox::Outbox;
 use multiplexed::Multiplexed;
 use single::Single;
+pub(crate) use upgrade::{NoUpgrade, Upgrade};
 
 /// What a socket's frames mean.
 pub(crate) enum Session {
@@ -37,11 +38,10 @@ pub(crate) enum Session {
 /// Upgrades to a socket that carries one document.
 pub(crate) fn upgrade_single(
     app: &App,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
     dialect: Dialect,
     name: &str,
     claims: Result<Claims, Denied>,
-    meter: Meter,
 ) -> Response {
     let doc = match DocId::in_default_tenant(name) {
         Ok(doc) => doc,
@@ -53,27 +53,20 @@ pub(crate) fn upgrade_single(
         Err(denied) => return refuse(denied),
     };
     let app = app.clone();
-    configure(upgrade, &app).on_upgrade(move |socket| async move {
+    upgrade.accept(app.limits().frame_bytes_max, move |wire| {
         let outbox = Outbox::new(app.limits().outbox_bytes_max);
         let session = Single::new(app, doc, dialect, claims, role, outbox.clone());
-        connection::run(socket, outbox, Session::Single(session), dialect, meter).await;
+        connection::run(wire, outbox, Session::Single(session), dialect)
     })
 }
 
 /// Upgrades to a socket that carries many documents and authenticates them one by one.
-pub(crate) fn upgrade_multiplexed(app: &App, upgrade: WebSocketUpgrade, meter: Meter) -> Response {
+pub(crate) fn upgrade_multiplexed(app: &App, upgrade: Upgrade) -> Response {
     let app = app.clone();
-    configure(upgrade, &app).on_upgrade(move |socket| async move {
+    upgrade.accept(app.limits().frame_bytes_max, move |wire| {
         let outbox = Outbox::new(app.limits().outbox_bytes_max);
-        let session = Multiplexed::new(app, outbox.clone(), meter.clone());
-        connection::run(
-            socket,
-            outbox,
-            Session::Multiplexed(Box::new(session)),
-            Dialect::Hocuspocus,
-            meter,
-        )
-        .await;
+        let session = Box::new(Multiplexed::new(app, outbox.clone(), wire.meter()));
+        connection::run(wire, outbox, Session::Multiplexed(session), Dialect::Hocuspocus)
     })
 }
 
@@ -150,15 +143,6 @@ fn expiry_of(claims: &Claims) -> Option<Instant> {
         .map(|remaining| Instant::now() + remaining.min(YEAR))
 }
 
-fn configure(upgrade: WebSocketUpgrade, app: &App) -> WebSocketUpgrade {
-    let frame_bytes_max = app.limits().frame_bytes_max;
-    upgrade
-        .read_buffer_size(SOCKET_READ_BUFFER_BYTES)
-        .write_buffer_size(SOCKET_WRITE_BUFFER_BYTES)
-        .max_message_size(frame_bytes_max)
-        .max_frame_size(frame_bytes_max)
-}
-
 /// A user id that rooms can share.
 fn user_of(claims: &Claims) -> Option<Arc<str>> {
     claims.user.as_deref().map(Arc::from)
@@ -168,7 +152,7 @@ impl Session {
     /// What is to be done before the first frame.
     async fn begin(&mut self) -> Result<(), Close> {
         match self {
-            Session::Single(single) => single.join().await,
+            Session::Single(single) => Box::pin(single.join()).await,
             Session::Multiplexed(_) => Ok(()),
         }
     }
@@ -191,7 +175,8 @@ impl Session {
     async fn receive(&mut self, frame: Bytes) -> Result<(), Close> {
         match self {
             Session::Single(single) => single.receive(frame).await,
-            Session::Multiplexed(multiplexed) => multiplexed.receive(frame).await,
+            // Boxed: sockets of one document would keep the space for it.
+            Session::Multiplexed(multiplexed) => Box::pin(multiplexed.receive(frame)).await,
         }
     }
 

@@ -230,6 +230,9 @@ async fn in_a_crowd_what_is_edited_within_milliseconds_leaves_together_and_a_pai
         let heard = reader.heard_now().await;
         let updates = heard.iter().filter(|heard| matches!(heard, Heard::Update(_)));
         assert_eq!(updates.count(), frames);
-        assert!(began.elapsed() < Duration::from_millis(40), "they waited for too long");
+        assert!(
+            began.elapsed() < Duration::from_millis(40),
+            "they waited for too long"
+        );
     }
 }
