@@ -19,7 +19,7 @@ use crate::executor::visits;
 use crate::ledger::Ledger;
 use crate::metrics::{Counter, Metrics};
 use crate::process::{self, Cost};
-use crate::report::{Progress, Second, Summary};
+use crate::report::{Moment, Progress, Second, Summary, Watch};
 use crate::scenario::{Plan, Target};
 use crate::user::{Brief, Phase, Remains, live};
 
@@ -77,17 +77,20 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
     }
     coming.sort_by(|one, other| one.0.joins_s.total_cmp(&other.0.joins_s));
     let mut docs_left = plan.sample_docs;
-    let before = pid.and_then(process::cost).unwrap_or_default();
     let own_before = process::own();
+    let mut steady = Moment::of(pid, &metrics, 0.0);
+    let mut is_cold = plan.warmup_s > 0.0;
+    metrics.set_cold(is_cold);
     let began = Instant::now();
     let at = |s: f64| began + Duration::from_secs_f64(s);
 
     let mut users: JoinSet<Remains> = JoinSet::new();
     let mut ticks = tokio::time::interval_at((began + Duration::from_secs(1)).into(), Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let before = steady;
     let mut series = Series {
         seconds: Vec::new(),
-        last: (before, own_before),
+        last: (steady.server, own_before),
         pid,
         began,
     };
@@ -120,12 +123,16 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
                     break;
                 }
             }
+            () = sleep_until(at(plan.warmup_s).into()), if is_cold => {
+                is_cold = false;
+                metrics.set_cold(false);
+                steady = Moment::of(pid, &metrics, began.elapsed().as_secs_f64());
+            }
             _ = ticks.tick() => progress.show(plan, series.second(&metrics, users.len())),
             Some(ended) = users.join_next(), if !users.is_empty() => remains.push(ended.context("a virtual user panicked")?),
         }
     }
-    let ran_s = began.elapsed().as_secs_f64();
-    let at_end = pid.and_then(process::cost);
+    let end = Moment::of(pid, &metrics, began.elapsed().as_secs_f64());
     let own_at_end = process::own();
 
     phase.send_replace(Phase::Drain);
@@ -151,16 +158,14 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
     metrics.add(Counter::Diverged, diverged(remains));
     progress.done();
 
-    let server = at_end.map(|end| (before, end));
-    let generator_cpu_s = own_at_end.cpu_s - own_before.cpu_s;
-    Ok(Summary::of(
-        plan,
-        &metrics,
-        series.seconds,
-        ran_s,
-        server,
-        generator_cpu_s,
-    ))
+    let watch = Watch {
+        before,
+        steady,
+        end,
+        is_server_watched: pid.is_some(),
+        generator_cpu_s: own_at_end.cpu_s - own_before.cpu_s,
+    };
+    Ok(Summary::of(plan, &metrics, series.seconds, &watch))
 }
 
 struct Series {

@@ -19,6 +19,9 @@ pub struct Plan {
     /// Seed of everything that is drawn.
     #[serde(default = "one")]
     pub seed: u64,
+    /// What is measured before this counts in no trend, nor in the server's cost of a delivery, in seconds.
+    #[serde(default)]
+    pub warmup_s: f64,
     /// Longest wait for what is still on its way when all have stopped writing, in seconds.
     #[serde(default = "ten")]
     pub drain_s: f64,
@@ -292,6 +295,11 @@ impl Plan {
             "verify_acks is from 0 to 1"
         );
         ensure!((0.0..=600.0).contains(&self.drain_s), "drain_s is from 0 to 600");
+        ensure!(
+            self.warmup_s == 0.0 || (self.warmup_s > 0.0 && self.warmup_s < self.duration_s()),
+            "warmup_s is from 0 to less than the {:.0} s that the run takes",
+            self.duration_s()
+        );
         for metric in self.thresholds.keys() {
             let known = crate::metrics::TRENDS.contains(&metric.as_str())
                 || crate::metrics::COUNTERS.contains(&metric.as_str())
@@ -421,6 +429,20 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "name = \"x\"\n\n[[scenario]]\nname = \"all\"\nexecutor = { kind = \"constant-vus\", vus = 2, duration_s = 1 }\n";
+
+    #[test]
+    fn a_warm_up_ends_before_the_run_does() {
+        for (warmup_s, is_valid) in [
+            ("0", true),
+            ("0.5", true),
+            ("1", false),
+            ("-1", false),
+            ("nan", false),
+        ] {
+            let plan = Plan::parse(&format!("warmup_s = {warmup_s}\n{GOOD}"), "a.toml");
+            assert_eq!(plan.is_ok(), is_valid, "{warmup_s}");
+        }
+    }
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
