@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use roomtone_crdt::Doc;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, sleep_until};
 
@@ -19,8 +19,9 @@ use crate::executor::visits;
 use crate::ledger::Ledger;
 use crate::metrics::{Counter, Metrics};
 use crate::process::{self, Cost};
+use crate::replay::Replays;
 use crate::report::{Moment, Progress, Second, Summary, Watch};
-use crate::scenario::{Plan, Target};
+use crate::scenario::{Kind, Plan, Scenario, Target};
 use crate::user::{Brief, Phase, Remains, live};
 
 /// What is measured beside the virtual users.
@@ -42,6 +43,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(12);
 /// # Errors
 /// The server cannot be started or reached, or the run could not be set up.
 pub async fn run(plan: &Plan, watched: &Watched, progress: &mut Progress) -> anyhow::Result<Summary> {
+    // First of all: what is wrong with a trace is said before anything starts.
+    let replays = Arc::new(Replays::load(plan)?);
     let mut server = watched.spawn.as_deref().map(spawn).transpose()?;
     reach(&plan.target, START_PATIENCE).await?;
     let pid = match &server {
@@ -51,14 +54,19 @@ pub async fn run(plan: &Plan, watched: &Watched, progress: &mut Progress) -> any
     if let Some(pid) = pid {
         process::cost(pid).with_context(|| format!("there is no process {pid}"))?;
     }
-    let summary = measure(plan, pid, progress).await;
+    let summary = measure(plan, &replays, pid, progress).await;
     if let Some(child) = &mut server {
         stop(child).await;
     }
     summary
 }
 
-async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyhow::Result<Summary> {
+async fn measure(
+    plan: &Plan,
+    replays: &Arc<Replays>,
+    pid: Option<i32>,
+    progress: &mut Progress,
+) -> anyhow::Result<Summary> {
     let metrics = Arc::new(Metrics::default());
     let ledger = Ledger::default();
     let target = Arc::new(plan.target.clone());
@@ -76,6 +84,14 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
         );
     }
     coming.sort_by(|one, other| one.0.joins_s.total_cmp(&other.0.joins_s));
+    // Where all who write replay flat out, the run ends when they are through.
+    let (through, mut throughs) = mpsc::unbounded_channel();
+    let is_writer = |scenario: &Scenario| scenario.actions.iter().any(|action| action.kind != Kind::Cursor);
+    let mut replayers_left = plan
+        .scenarios
+        .iter()
+        .all(|scenario| !is_writer(scenario) || scenario.is_flat_out())
+        .then(|| coming.iter().filter(|(_, scenario)| is_writer(scenario)).count());
     let mut docs_left = plan.sample_docs;
     let own_before = process::own();
     let mut steady = Moment::of(pid, &metrics, 0.0);
@@ -112,6 +128,8 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
                 keeps_doc,
                 verify_acks: plan.verify_acks,
                 seed: rng.random(),
+                replays: replays.clone(),
+                through: through.clone(),
                 metrics: metrics.clone(),
                 phase: phases.clone(),
             }));
@@ -120,6 +138,12 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
         tokio::select! {
             () = sleep_until(at(next_s).into()) => {
                 if coming.peek().is_none() {
+                    break;
+                }
+            }
+            Some(()) = throughs.recv() => {
+                replayers_left = replayers_left.map(|left| left.saturating_sub(1));
+                if replayers_left == Some(0) {
                     break;
                 }
             }
