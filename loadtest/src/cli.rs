@@ -71,6 +71,9 @@ pub struct RunArgs {
     /// Seed of everything that is drawn; before the file's own.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Editing trace for scenarios that replay one: JSON or .json.gz of the collection josephg/editing-traces.
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_TRACE")]
+    pub trace: Option<PathBuf>,
     /// Write the summary with its series as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

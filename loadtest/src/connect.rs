@@ -9,11 +9,12 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Most bytes of one message.
 const MESSAGE_BYTES_MAX: usize = 512 << 20;
 
-/// Opens a WebSocket.
+/// Opens a WebSocket. Frames that are fed to it are written when so many bytes wait, or when it is flushed; 0 writes each
+/// at once.
 ///
 /// # Errors
 /// In words that can be counted: without addresses.
-pub async fn connect(url: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
+pub async fn connect(url: &str, write_buffer_bytes: usize) -> anyhow::Result<WebSocketStream<TcpStream>> {
     let request = url.into_client_request().context("the address is none")?;
     let host = request
         .uri()
@@ -28,7 +29,7 @@ pub async fn connect(url: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
     stream.set_nodelay(true).context("the socket is broken")?;
     let config = WebSocketConfig::default()
         .read_buffer_size(4_096)
-        .write_buffer_size(0)
+        .write_buffer_size(write_buffer_bytes)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;

@@ -1,22 +1,43 @@
 //! Who wrote what and when: the writers of each room enter it, the readers look it up.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use roomtone_crdt::ClientId;
+use tokio::sync::Notify;
+
+use crate::ranges::Ranges;
 
 /// One writer of one room.
 #[derive(Default)]
 pub struct Sent {
     state: Mutex<SentState>,
+    /// Whether any of its edits deletes: readers then keep what is deleted.
+    deletes: AtomicBool,
+    /// How many of its edits have arrived at a reader: the first whom they reach counts.
+    delivered: AtomicUsize,
+    /// Rung when `delivered` grows.
+    pub arrival: Notify,
+}
+
+/// One edit of a writer.
+#[derive(Clone, Copy, Debug)]
+pub struct SentEdit {
+    /// The clock behind it.
+    pub end: u32,
+    /// A clock that it deletes, where it deletes.
+    pub deleted: Option<u32>,
+    /// When it was sent.
+    pub at: Instant,
 }
 
 /// What a writer has sent.
 #[derive(Default)]
 pub struct SentState {
-    /// The clock behind each edit, and when it was sent; ascending.
-    pub edits: Vec<(u32, Instant)>,
+    /// Its edits, in order.
+    pub edits: Vec<SentEdit>,
     /// When each presence state was sent; its number is its place, from 1.
     pub presence: Vec<Instant>,
 }
@@ -27,19 +48,50 @@ impl Sent {
         // Nothing in here can panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Enters an edit. Before it is sent: whoever hears of it looks here.
+    pub fn enter(&self, end: u32, deleted: Option<u32>, at: Instant) {
+        if deleted.is_some() {
+            self.deletes.store(true, Ordering::Release);
+        }
+        self.lock().edits.push(SentEdit { end, deleted, at });
+    }
+
+    /// How many of its edits have arrived at some reader.
+    pub fn delivered(&self) -> usize {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    fn has_arrived(&self, count: usize) {
+        if self.delivered.fetch_max(count, Ordering::Relaxed) < count {
+            self.arrival.notify_one();
+        }
+    }
 }
 
 /// One room's writers.
 #[derive(Default)]
 pub struct RoomLedger {
+    present: AtomicUsize,
     writers: RwLock<HashMap<ClientId, Arc<Sent>>>,
 }
 
 impl RoomLedger {
-    /// Enters a writer.
+    /// Enters a writer, who is present from now on.
     pub fn enter(&self, client: ClientId) -> Arc<Sent> {
+        self.present.fetch_add(1, Ordering::Relaxed);
         let mut writers = self.writers.write().unwrap_or_else(PoisonError::into_inner);
         writers.entry(client).or_default().clone()
+    }
+
+    /// One is present no more. What it wrote stays.
+    pub fn leave(&self) {
+        self.present.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many are present.
+    pub fn present(&self) -> usize {
+        self.present.load(Ordering::Relaxed)
     }
 
     /// A writer, if it is one of ours.
@@ -79,6 +131,8 @@ pub struct Received {
     clock: u32,
     /// What came with a hole before it.
     ahead: Vec<(u32, u32)>,
+    /// What is deleted; kept only of writers who delete.
+    deleted: Ranges,
     /// How many of the writer's edits are counted.
     counted: usize,
     /// The last presence state that came.
@@ -101,6 +155,7 @@ impl Received {
             sent,
             clock: 0,
             ahead: Vec::new(),
+            deleted: Ranges::default(),
             counted: 0,
             presence: 0,
         }
@@ -123,17 +178,39 @@ impl Received {
         while let Some(place) = self.ahead.iter().position(|(from, _)| *from <= self.clock) {
             self.clock = self.clock.max(self.ahead.swap_remove(place).1);
         }
+        arrived.delivery_ms = self.settle(since);
+        arrived
+    }
+
+    /// Clocks that were deleted, and latencies in milliseconds of what is here with them.
+    pub fn take_deleted(&mut self, from: u32, to: u32, since: Instant) -> Vec<f64> {
+        if !self.sent.deletes.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.deleted.add(from, to);
+        self.settle(since)
+    }
+
+    /// Counts the edits that are here with all before them.
+    fn settle(&mut self, since: Instant) -> Vec<f64> {
+        let mut delivery_ms = Vec::new();
         let now = Instant::now();
         let sent = self.sent.lock();
-        while let Some((_, at)) = sent.edits.get(self.counted).filter(|(end, _)| *end <= self.clock) {
+        let before = self.counted;
+        while let Some(edit) = sent.edits.get(self.counted) {
+            if edit.end > self.clock || edit.deleted.is_some_and(|clock| !self.deleted.has(clock)) {
+                break;
+            }
             self.counted += 1;
-            if *at >= since {
-                arrived
-                    .delivery_ms
-                    .push(now.duration_since(*at).as_secs_f64() * 1_000.0);
+            if edit.at >= since {
+                delivery_ms.push(now.duration_since(edit.at).as_secs_f64() * 1_000.0);
             }
         }
-        arrived
+        drop(sent);
+        if self.counted > before {
+            self.sent.has_arrived(self.counted);
+        }
+        delivery_ms
     }
 
     /// A presence state that came. Gives its latency where it is new.
@@ -170,7 +247,9 @@ mod tests {
     fn what_comes_behind_a_hole_counts_when_the_hole_is_filled() {
         let sent = Arc::new(Sent::default());
         let began = Instant::now();
-        sent.lock().edits = vec![(5, Instant::now()), (10, Instant::now()), (15, Instant::now())];
+        for end in [5, 10, 15] {
+            sent.enter(end, None, Instant::now());
+        }
         let mut received = Received::new(sent);
         assert_eq!(received.take(0, 5, began).delivery_ms.len(), 1);
         let arrived = received.take(10, 15, began);
@@ -179,5 +258,21 @@ mod tests {
         assert_eq!(received.take(5, 10, began).delivery_ms.len(), 2);
         assert_eq!(received.missing(), (0, 0));
         assert!(received.take(0, 15, began).delivery_ms.is_empty());
+    }
+
+    #[test]
+    fn a_deletion_has_arrived_when_its_clocks_are_deleted() {
+        let sent = Arc::new(Sent::default());
+        let began = Instant::now();
+        sent.enter(5, None, Instant::now());
+        sent.enter(5, Some(3), Instant::now());
+        sent.enter(6, Some(1), Instant::now());
+        let mut received = Received::new(sent.clone());
+        assert_eq!(received.take(0, 5, began).delivery_ms.len(), 1);
+        assert_eq!(received.missing().0, 2);
+        assert!(received.take_deleted(1, 2, began).is_empty());
+        assert_eq!(received.take_deleted(3, 4, began).len(), 1);
+        assert_eq!(received.take(5, 6, began).delivery_ms.len(), 1);
+        assert_eq!(sent.delivered(), 3);
     }
 }

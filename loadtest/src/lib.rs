@@ -1,5 +1,5 @@
 //! A load tester for any Yjs server. Read it in this order: `scenario` (what a file says), `executor` (who comes when),
-//! `user` (what one does), `ledger` (what is matched with what), `run`, `report`.
+//! `user` (what one does), `pen` and `replay` (what it writes), `ledger` (what is matched with what), `run`, `report`.
 
 pub mod cli;
 pub mod connect;
@@ -8,10 +8,14 @@ pub mod ledger;
 pub mod metrics;
 pub mod pen;
 pub mod process;
+pub mod ranges;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod shipped;
+pub mod spans;
 pub mod threshold;
+pub mod trace;
 pub mod user;
 pub mod wire;

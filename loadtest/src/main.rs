@@ -72,6 +72,11 @@ fn perform(args: RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(target) = &args.target {
         plan.target.url.clone_from(target);
     }
+    let trace = args.trace.as_deref().map(|path| path.to_string_lossy());
+    if let Err(error) = plan.set_trace(trace.as_deref()) {
+        complain(&error);
+        return Ok(ExitCode::from(WRONG));
+    }
     plan.seed = args.seed.unwrap_or(plan.seed);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,7 +1,7 @@
 //! What is measured, in the words of k6: trends, counters and gauges, whole and second by second.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
@@ -27,9 +27,10 @@ pub const COUNTERS: [&str; 15] = [
     "early_acks",
 ];
 /// Gauges; those of the server need `--pid` or `--spawn`.
-pub const GAUGES: [&str; 7] = [
+pub const GAUGES: [&str; 8] = [
     "server_cpu_s",
     "server_cpu_us_per_delivery",
+    "server_rss_mb_start",
     "server_rss_mb_max",
     "server_rss_mb_growth",
     "server_fds_max",
@@ -102,6 +103,8 @@ struct Trends {
 
 /// All metrics of a run.
 pub struct Metrics {
+    /// Whether the warm-up lasts: trends wait, and the picture of each second does not.
+    is_cold: AtomicBool,
     trends: Mutex<Trends>,
     counters: [AtomicU64; COUNTERS.len()],
     errors: Mutex<BTreeMap<String, u64>>,
@@ -110,6 +113,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Metrics {
         Metrics {
+            is_cold: AtomicBool::new(false),
             trends: Mutex::new(Trends {
                 whole: std::array::from_fn(|_| micros()),
                 second: micros(),
@@ -142,15 +146,23 @@ pub struct Figures {
 }
 
 impl Metrics {
+    /// Begins or ends the warm-up, in which trends and the histogram take nothing in.
+    pub fn set_cold(&self, is_cold: bool) {
+        self.is_cold.store(is_cold, Ordering::Relaxed);
+    }
+
     /// Adds values of a trend, in milliseconds.
     pub fn record(&self, trend: Trend, values_ms: &[f64]) {
         if values_ms.is_empty() {
             return;
         }
+        let is_cold = self.is_cold.load(Ordering::Relaxed);
         let mut trends = self.lock();
         for value_ms in values_ms {
             let value = (value_ms * 1_000.0).max(1.0) as u64;
-            trends.whole[trend as usize].saturating_record(value);
+            if !is_cold {
+                trends.whole[trend as usize].saturating_record(value);
+            }
             if trend == Trend::Delivery {
                 trends.second.saturating_record(value);
             }
@@ -246,5 +258,24 @@ fn figures(of: &Micros) -> Figures {
         p95: at(0.95),
         p99: at(0.99),
         max: of.max() as f64 / 1_000.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warm_up_is_in_the_picture_and_in_no_trend() {
+        let metrics = Metrics::default();
+        metrics.set_cold(true);
+        metrics.record(Trend::Delivery, &[900.0]);
+        assert_eq!(metrics.second().count, 1);
+        metrics.set_cold(false);
+        metrics.record(Trend::Delivery, &[1.0, 2.0]);
+        let delivery = metrics.trends()["delivery_ms"];
+        assert_eq!(delivery.count, 2);
+        assert!(delivery.max < 3.0, "{delivery:?}");
+        assert_eq!(metrics.histogram().iter().map(|(_, count)| count).sum::<u64>(), 2);
     }
 }

@@ -2,10 +2,15 @@
 
 use roomtone_crdt::{ClientId, Writer};
 
-/// A block of JSON-like values, and one of text.
-const ANY: u8 = 8;
+use crate::ranges::Ranges;
+use crate::replay::Edit;
+
+/// A deleted block, one of text, and one of JSON-like values.
+const DELETED: u8 = 1;
 const STRING: u8 = 4;
+const ANY: u8 = 8;
 const HAS_ORIGIN: u8 = 0x80;
+const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_KEY: u8 = 0x20;
 
 /// Roots that the pen writes to.
@@ -13,14 +18,23 @@ const TEXT: &str = "text";
 const SHAPES: &str = "shapes";
 const CHAT: &str = "chat";
 
-/// A writer of one document, with all that it ever wrote.
+/// A block that was written.
+struct Block {
+    begins: u32,
+    bytes: Box<[u8]>,
+}
+
+/// A writer of one document, with all that it ever wrote and that is still there.
 pub struct Pen {
     client: ClientId,
     clock: u32,
-    /// Its blocks one behind the other, and where each begins.
-    blocks: Vec<u8>,
-    begins: Vec<(u32, usize)>,
+    /// Its blocks one behind the other.
+    blocks: Vec<Block>,
+    /// What it deleted.
+    deleted: Ranges,
     last: [Option<u32>; 3],
+    /// Which block holds the place of its shape, and the block as it is when another holds it.
+    shape: Option<(usize, Box<[u8]>)>,
 }
 
 impl Pen {
@@ -30,8 +44,9 @@ impl Pen {
             client,
             clock: 0,
             blocks: Vec::new(),
-            begins: Vec::new(),
+            deleted: Ranges::default(),
             last: [None; 3],
+            shape: None,
         }
     }
 
@@ -56,14 +71,28 @@ impl Pen {
         self.keep(writer, 0, chars as u32)
     }
 
-    /// Moves its shape.
-    pub fn drag(&mut self) -> Vec<u8> {
-        let mut writer = Writer::new();
+    /// Moves its shape. The value that says where it is has at least so many characters.
+    pub fn drag(&mut self, chars: usize) -> Vec<u8> {
         let key = self.client.to_string();
-        self.place(&mut writer, ANY, 1, SHAPES, Some(&key));
+        let begin = |content| {
+            let mut writer = Writer::new();
+            self.place(&mut writer, content, 1, SHAPES, Some(&key));
+            writer
+        };
+        let mut gone = begin(DELETED);
+        gone.var_uint(1);
+        let mut writer = begin(ANY);
         let place = format!("{},{}", self.clock % 1_920, self.clock * 7 % 1_080);
         // One value: a string.
-        writer.var_uint(1).u8(119).var_string(&place);
+        writer
+            .var_uint(1)
+            .u8(119)
+            .var_string(&format!("{place: <chars$}"));
+        // What is overwritten is deleted, as in a Yjs client: large values must not pile up here.
+        let gone = gone.into_bytes().into_boxed_slice();
+        if let Some((before, gone)) = self.shape.replace((self.blocks.len(), gone)) {
+            self.blocks[before].bytes = gone;
+        }
         self.keep(writer, 1, 1)
     }
 
@@ -75,13 +104,53 @@ impl Pen {
         self.keep(writer, 2, 1)
     }
 
-    /// All that it wrote from a clock on, as one update.
-    pub fn since(&self, clock: u32) -> Vec<u8> {
-        let first = self.begins.partition_point(|(begins, _)| *begins < clock);
-        match self.begins.get(first) {
-            None => vec![0, 0],
-            Some((begins, at)) => self.update(*begins, self.begins.len() - first, &self.blocks[*at..]),
+    /// Writes an edit of a trace, into the text. Who replays a trace writes nothing else.
+    pub fn replay(&mut self, edit: &Edit<'_>) -> Vec<u8> {
+        let from = self.clock;
+        let mut blocks = Vec::new();
+        let inserts = edit.inserts();
+        let count = inserts.len();
+        for piece in inserts {
+            let (left, right) = (piece.between.left, piece.between.right);
+            let mut info = STRING;
+            for (bit, neighbour) in [(HAS_ORIGIN, left), (HAS_RIGHT_ORIGIN, right)] {
+                info |= if neighbour.is_some() { bit } else { 0 };
+            }
+            let mut writer = Writer::with_capacity(piece.text.len() + 24);
+            writer.u8(info);
+            for clock in [left, right].into_iter().flatten() {
+                writer.var_uint(self.client).var_uint(u64::from(clock));
+            }
+            if left.is_none() && right.is_none() {
+                writer.var_uint(1).var_string(TEXT);
+            }
+            writer.var_string(piece.text);
+            let bytes = writer.into_bytes();
+            blocks.extend_from_slice(&bytes);
+            self.blocks.push(Block {
+                begins: piece.clock,
+                bytes: bytes.into_boxed_slice(),
+            });
+            self.clock = piece.clock + piece.text.encode_utf16().count() as u32;
         }
+        let mut deleted = Ranges::default();
+        for (from, to) in edit.deletes {
+            deleted.add(*from, *to);
+            self.deleted.add(*from, *to);
+        }
+        self.update(from, count, &blocks, &deleted)
+    }
+
+    /// All that it wrote from a clock on, and all that it deleted, as one update.
+    pub fn since(&self, clock: u32) -> Vec<u8> {
+        let first = self.blocks.partition_point(|block| block.begins < clock);
+        let rest = &self.blocks[first..];
+        let begins = rest.first().map_or(self.clock, |block| block.begins);
+        let bytes: Vec<u8> = rest
+            .iter()
+            .flat_map(|block| block.bytes.iter().copied())
+            .collect();
+        self.update(begins, rest.len(), &bytes, &self.deleted)
     }
 
     fn place(&self, writer: &mut Writer, content: u8, list: usize, root: &str, key: Option<&str>) {
@@ -101,23 +170,40 @@ impl Pen {
     }
 
     fn keep(&mut self, block: Writer, list: usize, length: u32) -> Vec<u8> {
-        let block = block.into_bytes();
-        let update = self.update(self.clock, 1, &block);
-        self.begins.push((self.clock, self.blocks.len()));
-        self.blocks.extend(block);
+        let bytes = block.into_bytes();
+        let update = self.update(self.clock, 1, &bytes, &Ranges::default());
+        self.blocks.push(Block {
+            begins: self.clock,
+            bytes: bytes.into_boxed_slice(),
+        });
         self.clock += length;
         self.last[list] = Some(self.clock - 1);
         update
     }
 
-    fn update(&self, clock: u32, count: usize, blocks: &[u8]) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(blocks.len() + 24);
-        writer
-            .var_uint(1)
-            .var_uint(count as u64)
-            .var_uint(self.client)
-            .var_uint(u64::from(clock));
-        writer.raw(blocks).var_uint(0);
+    fn update(&self, clock: u32, count: usize, blocks: &[u8], deleted: &Ranges) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(blocks.len() + 8 * deleted.len() + 24);
+        if count == 0 {
+            writer.var_uint(0);
+        } else {
+            writer
+                .var_uint(1)
+                .var_uint(count as u64)
+                .var_uint(self.client)
+                .var_uint(u64::from(clock))
+                .raw(blocks);
+        }
+        if deleted.is_empty() {
+            writer.var_uint(0);
+        } else {
+            writer
+                .var_uint(1)
+                .var_uint(self.client)
+                .var_uint(deleted.len() as u64);
+            for (from, to) in deleted.iter() {
+                writer.var_uint(u64::from(from)).var_uint(u64::from(to - from));
+            }
+        }
         writer.into_bytes()
     }
 }
@@ -136,7 +222,7 @@ mod tests {
         for n in 0..30 {
             let update = match n % 3 {
                 0 => pen.write(6),
-                1 => pen.drag(),
+                1 => pen.drag(20),
                 _ => pen.chat(20),
             };
             let update = Update::check(Bytes::from(update)).expect("it passes the gate");
@@ -148,9 +234,25 @@ mod tests {
             assert!(!doc.is_news(&rest).expect("a document"));
         }
         let whole = Update::check(Bytes::from(pen.since(0))).expect("it passes the gate");
-        assert_eq!(
-            Doc::load([whole]).expect("it loads").state_vector().get(7),
-            pen.clock()
+        let loaded = Doc::load([whole]).expect("it loads");
+        assert_eq!(loaded.state_vector().get(7), pen.clock());
+        assert!(
+            !loaded
+                .is_news(&doc.snapshot().expect("a document"))
+                .expect("a document")
         );
+    }
+
+    #[test]
+    fn values_that_are_overwritten_take_no_room() {
+        let mut pen = Pen::new(7);
+        for _ in 0..50 {
+            assert!(pen.drag(10_000).len() > 10_000);
+        }
+        let whole = pen.since(0);
+        assert!(whole.len() < 12_000, "{}", whole.len());
+        let loaded =
+            Doc::load([Update::check(Bytes::from(whole)).expect("it passes the gate")]).expect("it loads");
+        assert!(loaded.snapshot().expect("a document").bytes().len() < 12_000);
     }
 }

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use roomtone_crdt::Doc;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, sleep_until};
 
@@ -19,8 +19,9 @@ use crate::executor::visits;
 use crate::ledger::Ledger;
 use crate::metrics::{Counter, Metrics};
 use crate::process::{self, Cost};
-use crate::report::{Progress, Second, Summary};
-use crate::scenario::{Plan, Target};
+use crate::replay::Replays;
+use crate::report::{Moment, Progress, Second, Summary, Watch};
+use crate::scenario::{Kind, Plan, Scenario, Target};
 use crate::user::{Brief, Phase, Remains, live};
 
 /// What is measured beside the virtual users.
@@ -42,6 +43,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(12);
 /// # Errors
 /// The server cannot be started or reached, or the run could not be set up.
 pub async fn run(plan: &Plan, watched: &Watched, progress: &mut Progress) -> anyhow::Result<Summary> {
+    // First of all: what is wrong with a trace is said before anything starts.
+    let replays = Arc::new(Replays::load(plan)?);
     let mut server = watched.spawn.as_deref().map(spawn).transpose()?;
     reach(&plan.target, START_PATIENCE).await?;
     let pid = match &server {
@@ -51,14 +54,19 @@ pub async fn run(plan: &Plan, watched: &Watched, progress: &mut Progress) -> any
     if let Some(pid) = pid {
         process::cost(pid).with_context(|| format!("there is no process {pid}"))?;
     }
-    let summary = measure(plan, pid, progress).await;
+    let summary = measure(plan, &replays, pid, progress).await;
     if let Some(child) = &mut server {
         stop(child).await;
     }
     summary
 }
 
-async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyhow::Result<Summary> {
+async fn measure(
+    plan: &Plan,
+    replays: &Arc<Replays>,
+    pid: Option<i32>,
+    progress: &mut Progress,
+) -> anyhow::Result<Summary> {
     let metrics = Arc::new(Metrics::default());
     let ledger = Ledger::default();
     let target = Arc::new(plan.target.clone());
@@ -76,18 +84,29 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
         );
     }
     coming.sort_by(|one, other| one.0.joins_s.total_cmp(&other.0.joins_s));
+    // Where all who write replay flat out, the run ends when they are through.
+    let (through, mut throughs) = mpsc::unbounded_channel();
+    let is_writer = |scenario: &Scenario| scenario.actions.iter().any(|action| action.kind != Kind::Cursor);
+    let mut replayers_left = plan
+        .scenarios
+        .iter()
+        .all(|scenario| !is_writer(scenario) || scenario.is_flat_out())
+        .then(|| coming.iter().filter(|(_, scenario)| is_writer(scenario)).count());
     let mut docs_left = plan.sample_docs;
-    let before = pid.and_then(process::cost).unwrap_or_default();
     let own_before = process::own();
+    let mut steady = Moment::of(pid, &metrics, 0.0);
+    let mut is_cold = plan.warmup_s > 0.0;
+    metrics.set_cold(is_cold);
     let began = Instant::now();
     let at = |s: f64| began + Duration::from_secs_f64(s);
 
     let mut users: JoinSet<Remains> = JoinSet::new();
     let mut ticks = tokio::time::interval_at((began + Duration::from_secs(1)).into(), Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let before = steady;
     let mut series = Series {
         seconds: Vec::new(),
-        last: (before, own_before),
+        last: (steady.server, own_before),
         pid,
         began,
     };
@@ -109,6 +128,8 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
                 keeps_doc,
                 verify_acks: plan.verify_acks,
                 seed: rng.random(),
+                replays: replays.clone(),
+                through: through.clone(),
                 metrics: metrics.clone(),
                 phase: phases.clone(),
             }));
@@ -120,12 +141,22 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
                     break;
                 }
             }
+            Some(()) = throughs.recv() => {
+                replayers_left = replayers_left.map(|left| left.saturating_sub(1));
+                if replayers_left == Some(0) {
+                    break;
+                }
+            }
+            () = sleep_until(at(plan.warmup_s).into()), if is_cold => {
+                is_cold = false;
+                metrics.set_cold(false);
+                steady = Moment::of(pid, &metrics, began.elapsed().as_secs_f64());
+            }
             _ = ticks.tick() => progress.show(plan, series.second(&metrics, users.len())),
             Some(ended) = users.join_next(), if !users.is_empty() => remains.push(ended.context("a virtual user panicked")?),
         }
     }
-    let ran_s = began.elapsed().as_secs_f64();
-    let at_end = pid.and_then(process::cost);
+    let end = Moment::of(pid, &metrics, began.elapsed().as_secs_f64());
     let own_at_end = process::own();
 
     phase.send_replace(Phase::Drain);
@@ -151,16 +182,14 @@ async fn measure(plan: &Plan, pid: Option<i32>, progress: &mut Progress) -> anyh
     metrics.add(Counter::Diverged, diverged(remains));
     progress.done();
 
-    let server = at_end.map(|end| (before, end));
-    let generator_cpu_s = own_at_end.cpu_s - own_before.cpu_s;
-    Ok(Summary::of(
-        plan,
-        &metrics,
-        series.seconds,
-        ran_s,
-        server,
-        generator_cpu_s,
-    ))
+    let watch = Watch {
+        before,
+        steady,
+        end,
+        is_server_watched: pid.is_some(),
+        generator_cpu_s: own_at_end.cpu_s - own_before.cpu_s,
+    };
+    Ok(Summary::of(plan, &metrics, series.seconds, &watch))
 }
 
 struct Series {

@@ -17,6 +17,7 @@ shipped!(
     "reconnect-storm",
     "soak",
     "mixed-studio",
+    "replay",
 );
 
 /// A shipped file's text.

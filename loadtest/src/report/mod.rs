@@ -3,14 +3,16 @@
 pub mod compare;
 pub mod html;
 pub mod text;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 use serde::{Deserialize, Serialize};
 
+pub use watch::{Moment, Watch};
+
 use crate::metrics::{Counter, Figures, Metrics};
-use crate::process::Cost;
 use crate::scenario::Plan;
 use crate::threshold::Statistic;
 
@@ -87,45 +89,18 @@ pub struct Summary {
 
 impl Summary {
     /// Adds up.
-    pub fn of(
-        plan: &Plan,
-        metrics: &Metrics,
-        seconds: Vec<Second>,
-        ran_s: f64,
-        server: Option<(Cost, Cost)>,
-        generator_cpu_s: f64,
-    ) -> Summary {
+    pub fn of(plan: &Plan, metrics: &Metrics, seconds: Vec<Second>, watch: &Watch) -> Summary {
         let errors = metrics.errors();
+        let ran_s = watch.end.at_s;
         let mut gauges = BTreeMap::new();
         let mut gauge = |name: &str, value: f64| {
             gauges.insert(name.to_owned(), value);
         };
-        let share = generator_cpu_s / ran_s.max(1e-3);
+        let share = watch.generator_cpu_s / ran_s.max(1e-3);
         gauge("generator_cpu_share", share);
         gauge("errors", errors.values().sum::<u64>() as f64);
-        if let Some((before, end)) = server {
-            let cpu_s = end.cpu_s - before.cpu_s;
-            gauge("server_cpu_s", cpu_s);
-            // As it is felt: a presence state that arrives costs what an edit costs.
-            let arrived = metrics.count(Counter::Deliveries) + metrics.count(Counter::PresenceReceived);
-            if arrived > 0 {
-                gauge("server_cpu_us_per_delivery", cpu_s * 1e6 / arrived as f64);
-            }
-            let rss_mb = seconds
-                .iter()
-                .map(|second| second.server_rss_mb)
-                .fold(0.0, f64::max);
-            gauge("server_rss_mb_max", rss_mb);
-            gauge(
-                "server_rss_mb_growth",
-                rss_mb - before.rss_bytes as f64 / 1_048_576.0,
-            );
-            let fds = seconds
-                .iter()
-                .map(|second| second.server_fds)
-                .max()
-                .unwrap_or_default();
-            gauge("server_fds_max", fds as f64);
+        if watch.is_server_watched {
+            watch.server_gauges(&seconds, &mut gauge);
         }
         let mut summary = Summary {
             name: plan.name.clone(),
@@ -232,6 +207,9 @@ fn warnings(metrics: &Metrics, errors: &BTreeMap<String, u64>, generator_cpu_sha
 fn marks(plan: &Plan) -> Vec<(f64, String)> {
     use crate::scenario::Executor;
     let mut marks = Vec::new();
+    if plan.warmup_s > 0.0 {
+        marks.push((plan.warmup_s, "warm".to_owned()));
+    }
     for scenario in &plan.scenarios {
         marks.push((scenario.start_s, scenario.name.clone()));
         if let Executor::RampingVus { stages, .. } | Executor::RampingArrivalRate { stages, .. } =

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::SmallRng;
 
-use super::{Phase, User};
+use super::{Phase, Unsaved, User};
 use crate::metrics::Counter;
 use crate::scenario::{Action, Choose, Kind, Scenario, Speech};
 
@@ -36,7 +36,12 @@ pub(super) fn draw(scenario: &Scenario, rng: &mut SmallRng) -> Vec<(Action, Inst
         .map(|one| {
             (
                 one.clone(),
-                now + Duration::from_secs_f64(rng.random_range(0.0..1.0) / one.per_s),
+                // What is flat out has no interval.
+                now + Duration::from_secs_f64(if one.is_flat_out {
+                    0.0
+                } else {
+                    rng.random_range(0.0..1.0) / one.per_s
+                }),
             )
         })
         .collect()
@@ -45,12 +50,15 @@ pub(super) fn draw(scenario: &Scenario, rng: &mut SmallRng) -> Vec<(Action, Inst
 impl User {
     /// When the next action is due. Never while the run drains.
     pub(super) fn next_action(&self) -> Option<Instant> {
-        if *self.brief.phase.borrow() != Phase::Run
-            || self.brief.actions_max.is_some_and(|max| self.acted >= max)
-        {
+        if !self.may_act() {
             return None;
         }
-        self.actions.iter().map(|(_, at)| *at).min()
+        let at_a_rate = self.actions.iter().filter(|(action, _)| !action.is_flat_out);
+        at_a_rate.map(|(_, at)| *at).min()
+    }
+
+    pub(super) fn may_act(&self) -> bool {
+        *self.brief.phase.borrow() == Phase::Run && self.brief.actions_max.is_none_or(|max| self.acted < max)
     }
 
     /// Does what is due and gives the frames that say so.
@@ -58,7 +66,7 @@ impl User {
         let now = Instant::now();
         let mut frames = Vec::new();
         for place in 0..self.actions.len() {
-            while self.actions[place].1 <= now {
+            while self.actions[place].1 <= now && !self.actions[place].0.is_flat_out {
                 let (action, at) = &mut self.actions[place];
                 *at += Duration::from_secs_f64(1.0 / action.per_s);
                 // What could not be done in time is left out, not made up for all at once.
@@ -74,29 +82,46 @@ impl User {
         frames
     }
 
-    fn perform(&mut self, action: &Action, frames: &mut Vec<Bytes>) {
+    pub(super) fn perform(&mut self, action: &Action, frames: &mut Vec<Bytes>) {
+        let mut deleted = None;
         let update = match action.kind {
             Kind::Cursor => {
                 frames.push(self.presence());
                 return;
             }
             Kind::Typing => self.pen.write(action.chars),
-            Kind::Drag => self.pen.drag(),
+            Kind::Drag => self.pen.drag(action.chars),
             Kind::Chat => self.pen.chat(action.chars),
+            Kind::Replay => {
+                let Some((update, gone)) = self.replayer.as_mut().and_then(|one| one.next(&mut self.pen))
+                else {
+                    return;
+                };
+                deleted = gone;
+                update
+            }
         };
         let now = Instant::now();
-        self.own.lock().edits.push((self.pen.clock(), now));
+        self.sent_count += 1;
+        self.own.enter(self.pen.clock(), deleted, now);
         self.brief.metrics.add(Counter::Edits, 1);
         frames.push(self.wire.update(&update));
         if self.wire.speech() != Speech::YWebsocket {
-            self.unsaved.push_back((self.pen.clock(), now));
+            self.unsaved.push_back(Unsaved {
+                version: self.sent_count,
+                clock: self.pen.clock(),
+                at: now,
+            });
         }
-        frames.extend(self.wire.ask_saved(u64::from(self.pen.clock())));
+        frames.extend(self.wire.ask_saved(self.sent_count));
         if action.cursor {
             frames.push(self.presence());
         }
-        let mine = Bytes::from(update);
-        self.apply(&mine);
+        // Who replays keeps its document for the end: see `Remains`.
+        if self.replayer.is_none() {
+            let mine = Bytes::from(update);
+            self.apply(&mine);
+        }
     }
 
     pub(super) fn presence(&mut self) -> Bytes {

@@ -7,7 +7,7 @@ use rand::Rng;
 use roomtone_crdt::{ConnectionId, Reader, StateVector, Update};
 
 use super::probe::verify;
-use super::{User, ms};
+use super::{Unsaved, User, ms};
 use crate::ledger::Received;
 use crate::metrics::{Counter, Trend};
 use crate::wire::Heard;
@@ -48,8 +48,8 @@ impl User {
                     }
                 }
                 Heard::Status(true) => {
-                    if let Some((clock, at)) = self.unsaved.pop_front() {
-                        self.saved(clock, at);
+                    if let Some(edit) = self.unsaved.pop_front() {
+                        self.saved(edit);
                     }
                 }
                 Heard::Status(false) => {
@@ -57,11 +57,8 @@ impl User {
                     self.brief.metrics.error("an edit was refused");
                 }
                 Heard::Saved(version) => {
-                    while let Some((clock, at)) = self
-                        .unsaved
-                        .pop_front_if(|(clock, _)| u64::from(*clock) <= version)
-                    {
-                        self.saved(clock, at);
+                    while let Some(edit) = self.unsaved.pop_front_if(|edit| edit.version <= version) {
+                        self.saved(edit);
                     }
                 }
                 Heard::Denied(why) => return Err(format!("denied: {why}")),
@@ -71,8 +68,8 @@ impl User {
         Ok(answers)
     }
 
-    fn saved(&mut self, clock: u32, at: Instant) {
-        self.brief.metrics.record(Trend::Ack, &[ms(at)]);
+    fn saved(&mut self, edit: Unsaved) {
+        self.brief.metrics.record(Trend::Ack, &[ms(edit.at)]);
         let is_due = self
             .verified_at
             .is_none_or(|at| at.elapsed() > Duration::from_millis(100));
@@ -82,7 +79,7 @@ impl User {
                 self.wire.clone(),
                 self.brief.target.clone(),
                 self.brief.token.clone(),
-                (self.pen.client(), clock),
+                (self.pen.client(), edit.clock),
                 self.brief.metrics.clone(),
             ));
         }
@@ -113,6 +110,13 @@ impl User {
             metrics.add(Counter::Gaps, u64::from(arrived.is_gap && is_synced));
             metrics.add(Counter::Deliveries, arrived.delivery_ms.len() as u64);
             metrics.record(Trend::Delivery, &arrived.delivery_ms);
+        }
+        for range in &checked.extent().deletes {
+            if let Some(received) = self.received.get_mut(&range.client) {
+                let delivery_ms = received.take_deleted(range.from, range.to, since);
+                metrics.add(Counter::Deliveries, delivery_ms.len() as u64);
+                metrics.record(Trend::Delivery, &delivery_ms);
+            }
         }
         self.apply(update);
         Ok(())

@@ -3,6 +3,7 @@
 mod acting;
 mod hearing;
 mod probe;
+mod replaying;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,17 +15,19 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use roomtone_crdt::{ClientId, Doc, StateVector};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use acting::draw;
+use replaying::{FLAT_OUT_WRITE_BYTES, Haste, Replayer};
 
 use crate::connect::connect;
 use crate::ledger::{Received, RoomLedger, Sent};
 use crate::metrics::{Counter, Metrics, Trend};
 use crate::pen::Pen;
+use crate::replay::Replays;
 use crate::scenario::{Action, Habit, Kind, Scenario, Target};
 use crate::wire::Wire;
 
@@ -63,6 +66,10 @@ pub struct Brief {
     pub seed: u64,
     /// Who wrote what in its room.
     pub ledger: Arc<RoomLedger>,
+    /// The traces of the run.
+    pub replays: Arc<Replays>,
+    /// Told once, when it has replayed all that it had and somebody has it.
+    pub through: mpsc::UnboundedSender<()>,
     /// Where it counts.
     pub metrics: Arc<Metrics>,
     /// What the run is doing.
@@ -96,10 +103,24 @@ struct User {
     strangers: HashMap<ClientId, u32>,
     doc: Option<Doc>,
     presence_clock: u64,
-    /// Edits that wait for "saved": the clock behind each, and when it was sent.
-    unsaved: VecDeque<(u32, Instant)>,
+    /// Edits that wait for "saved".
+    unsaved: VecDeque<Unsaved>,
+    /// How many edits it sent.
+    sent_count: u64,
+    replayer: Option<Replayer>,
     verified_at: Option<Instant>,
     is_slow: bool,
+}
+
+/// An edit that waits for "saved".
+#[derive(Clone, Copy)]
+struct Unsaved {
+    /// Which of the edits it is, from 1.
+    version: u64,
+    /// The clock behind it.
+    clock: u32,
+    /// When it was sent.
+    at: Instant,
 }
 
 /// How a connection ended.
@@ -118,11 +139,13 @@ pub async fn live(brief: Brief) -> Remains {
     let client = rng.random_range(1..u64::from(u32::MAX));
     let room = brief.scenario.room_of(brief.vu);
     let own = brief.ledger.enter(client);
+    let actions = draw(&brief.scenario, &mut rng);
     let mut user = User {
         wire: Wire::new(brief.scenario.dialect, room.clone()),
         pen: Pen::new(client),
         own,
-        actions: draw(&brief.scenario, &mut rng),
+        replayer: Replayer::of(&actions, &brief.replays),
+        actions,
         rng,
         acted: 0,
         received: HashMap::new(),
@@ -130,6 +153,7 @@ pub async fn live(brief: Brief) -> Remains {
         doc: brief.keeps_doc.then(Doc::new),
         presence_clock: 0,
         unsaved: VecDeque::new(),
+        sent_count: 0,
         verified_at: None,
         is_slow: false,
         brief,
@@ -144,6 +168,11 @@ pub async fn live(brief: Brief) -> Remains {
             Ended::Away(until) => user.work_offline(until).await,
             Ended::Cut => tokio::time::sleep(RETRY_PAUSE).await,
         }
+    }
+    if user.replayer.is_some() && user.doc.is_some() {
+        // As a whole and not edit by edit: a document beside the replay would slow it down.
+        let mine = Bytes::from(user.pen.since(0));
+        user.apply(&mine);
     }
     Remains {
         doc: user.doc.take().map(|doc| (room, doc)),
@@ -160,7 +189,11 @@ impl User {
         let metrics = self.brief.metrics.clone();
         let began = Instant::now();
         let url = self.wire.url(&self.brief.target, self.brief.token.as_deref());
-        let mut socket = match timeout(SYNC_PATIENCE, connect(&url)).await {
+        let write_buffer_bytes = match &self.replayer {
+            Some(replayer) if replayer.is_flat_out() => FLAT_OUT_WRITE_BYTES,
+            _ => 0,
+        };
+        let mut socket = match timeout(SYNC_PATIENCE, connect(&url, write_buffer_bytes)).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(error)) => {
                 metrics.error(&format!("connect: {error}"));
@@ -224,7 +257,10 @@ impl User {
             Habit::SlowReader { .. } | Habit::Stay | Habit::Away { .. } => None,
         };
         let leaves_for = self.next_absence();
+        let own = self.own.clone();
         loop {
+            self.tell_through();
+            let haste = self.haste(synced.is_some());
             let is_draining = *phase.borrow() != Phase::Run;
             if self.is_over() {
                 return Ended::Done;
@@ -270,6 +306,14 @@ impl User {
                         return Ended::Cut;
                     }
                 }
+                () = std::future::ready(()), if haste == Haste::Now => {
+                    let frames = self.act_flat_out();
+                    if send(socket, &metrics, frames).await.is_err() {
+                        return Ended::Cut;
+                    }
+                }
+                // The loop looks again.
+                () = own.arrival.notified(), if haste == Haste::Waits => {}
                 () = at(self.brief.leaves) => return Ended::Done,
                 () = at(leaves_for.filter(|_| !is_draining).map(|(from, _)| from)) => {
                     return Ended::Away(leaves_for.map_or(opened, |(_, until)| until));
@@ -284,7 +328,7 @@ impl User {
                     return Ended::Cut;
                 }
                 _ = phase.changed() => {}
-                () = tokio::time::sleep(LOOK_PAUSE), if is_draining => {}
+                () = tokio::time::sleep(LOOK_PAUSE), if is_draining || haste == Haste::Waits => {}
             }
         }
     }
@@ -324,6 +368,7 @@ impl User {
 impl Drop for User {
     /// Whoever stayed to the end says what never came.
     fn drop(&mut self) {
+        self.brief.ledger.leave();
         if *self.brief.phase.borrow() == Phase::Run || self.brief.leaves.is_some() {
             return;
         }

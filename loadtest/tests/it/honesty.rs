@@ -51,6 +51,34 @@ async fn a_fair_server_is_not_blamed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warm_up_is_left_out_of_trends_and_counted_all_the_same() {
+    let url = start(Cheat::Nothing).await;
+    let text = format!(
+        "name = \"warm\"\nwarmup_s = 1.5\ntarget = {{ url = \"{url}\" }}\n\
+         [[scenario]]\nname = \"all\"\nroom = \"honest\"\n\
+         executor = {{ kind = \"constant-vus\", vus = 3, duration_s = 3 }}\n\
+         actions = [{{ kind = \"typing\", per_s = 20, cursor = true }}]\n"
+    );
+    let plan = Plan::parse(&text, "warm").expect("a plan");
+    let watched = Watched {
+        pid: i32::try_from(std::process::id()).ok(),
+        spawn: None,
+    };
+    let summary = run(&plan, &watched, &mut Progress::new(true))
+        .await
+        .expect("it runs");
+    let (trend, whole) = (summary.trends["delivery_ms"], summary.counters["deliveries"]);
+    assert!(
+        trend.count > 0 && trend.count < whole * 3 / 4,
+        "{} of {whole}",
+        trend.count
+    );
+    assert_eq!(summary.trends["connect_ms"].count, 0);
+    assert!(summary.gauges["server_rss_mb_growth"] >= 0.0, "{summary:?}");
+    assert!(summary.gauges["server_cpu_us_per_delivery"] > 0.0, "{summary:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_frame_lost_of_a_thousand_is_found() {
     let summary = judge(Cheat::Drops, "y-websocket", 60, 0).await;
     assert!(

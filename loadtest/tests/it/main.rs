@@ -3,3 +3,4 @@
 mod command;
 mod double;
 mod honesty;
+mod replay;

@@ -1,11 +1,17 @@
 //! The scenario file: what is typed into it, checked as a whole before anything connects.
 
+mod action;
+mod check;
+
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use serde::Deserialize;
 
 use crate::threshold::Threshold;
+
+pub use action::{Action, Kind, TRACE};
+pub use check::VUS_COUNT_MAX;
 
 /// A scenario file.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +25,9 @@ pub struct Plan {
     /// Seed of everything that is drawn.
     #[serde(default = "one")]
     pub seed: u64,
+    /// What is measured before this counts in no trend, nor in the server's cost of a delivery, in seconds.
+    #[serde(default)]
+    pub warmup_s: f64,
     /// Longest wait for what is still on its way when all have stopped writing, in seconds.
     #[serde(default = "ten")]
     pub drain_s: f64,
@@ -173,39 +182,6 @@ pub enum Speech {
     YSweet,
 }
 
-/// Something that is done again and again.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Action {
-    /// What.
-    pub kind: Kind,
-    /// How often a second.
-    pub per_s: f64,
-    /// Characters of an edit or a chat message.
-    #[serde(default = "six")]
-    pub chars: usize,
-    /// Whether a cursor move goes with each edit.
-    #[serde(default)]
-    pub cursor: bool,
-    /// Its weight where one action is drawn.
-    #[serde(default = "one_f64")]
-    pub weight: f64,
-}
-
-/// What an action is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Appends to a text.
-    Typing,
-    /// Moves a cursor: presence alone.
-    Cursor,
-    /// Moves a shape of a map.
-    Drag,
-    /// Pushes to an array.
-    Chat,
-}
-
 /// Whether a virtual user does all actions or one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -249,21 +225,12 @@ fn one() -> u64 {
 fn one_usize() -> usize {
     1
 }
-fn one_f64() -> f64 {
-    1.0
-}
-fn six() -> usize {
-    6
-}
 fn ten() -> f64 {
     10.0
 }
 fn room_template() -> String {
     "load-{n}".to_owned()
 }
-
-/// Most virtual users of one file.
-pub const VUS_COUNT_MAX: usize = 100_000;
 
 impl Plan {
     /// Reads and checks a file.
@@ -281,33 +248,18 @@ impl Plan {
         Ok(plan)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
-        ensure!(!self.scenarios.is_empty(), "there is no [[scenario]]");
-        ensure!(
-            self.target.url.starts_with("ws://"),
-            "target.url must begin with ws://"
-        );
-        ensure!(
-            (0.0..=1.0).contains(&self.verify_acks),
-            "verify_acks is from 0 to 1"
-        );
-        ensure!((0.0..=600.0).contains(&self.drain_s), "drain_s is from 0 to 600");
-        for metric in self.thresholds.keys() {
-            let known = crate::metrics::TRENDS.contains(&metric.as_str())
-                || crate::metrics::COUNTERS.contains(&metric.as_str())
-                || crate::metrics::GAUGES.contains(&metric.as_str());
-            ensure!(
-                known,
-                "thresholds.{metric}: there is no such metric; there are {}, {}, {}",
-                crate::metrics::TRENDS.join(", "),
-                crate::metrics::COUNTERS.join(", "),
-                crate::metrics::GAUGES.join(", ")
-            );
-        }
-        for scenario in &self.scenarios {
-            scenario
-                .check()
-                .with_context(|| format!("scenario {:?}", scenario.name))?;
+    /// Puts a file where replays leave it open, by [`TRACE`].
+    ///
+    /// # Errors
+    /// There is no file, and one is needed.
+    pub fn set_trace(&mut self, file: Option<&str>) -> anyhow::Result<()> {
+        for scenario in &mut self.scenarios {
+            for action in scenario.actions.iter_mut().filter(|action| action.trace == TRACE) {
+                file.context(
+                    "this scenario replays a trace: name its file with --trace, or in ROOMTONE_TRACE",
+                )?
+                .clone_into(&mut action.trace);
+            }
         }
         Ok(())
     }
@@ -320,80 +272,6 @@ impl Plan {
 }
 
 impl Scenario {
-    fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.rooms > 0, "rooms is at least 1");
-        ensure!(
-            self.rooms == 1 || self.room.contains("{n}"),
-            "rooms is {}, so room needs {{n}} in it",
-            self.rooms
-        );
-        ensure!(is_time(self.start_s), "start_s is from 0 to a week");
-        for action in &self.actions {
-            ensure!(
-                action.per_s > 0.0 && action.per_s <= 100_000.0,
-                "an action's per_s is above 0 and at most 100000"
-            );
-            ensure!((1..=65_536).contains(&action.chars), "chars is from 1 to 65536");
-            ensure!(action.weight > 0.0, "weight is above 0");
-        }
-        match &self.executor {
-            Executor::ConstantVus {
-                vus,
-                duration_s,
-                join_over_s,
-            } => {
-                ensure!(
-                    (1..=VUS_COUNT_MAX).contains(vus),
-                    "vus is from 1 to {VUS_COUNT_MAX}"
-                );
-                ensure!(
-                    is_time(*duration_s) && is_time(*join_over_s),
-                    "durations are from 0 to a week"
-                );
-            }
-            Executor::PerVuIterations { vus, duration_s, .. } => {
-                ensure!(
-                    (1..=VUS_COUNT_MAX).contains(vus),
-                    "vus is from 1 to {VUS_COUNT_MAX}"
-                );
-                ensure!(is_time(*duration_s), "durations are from 0 to a week");
-                ensure!(
-                    !self.actions.is_empty(),
-                    "iterations of nothing: there are no actions"
-                );
-            }
-            Executor::ConstantArrivalRate {
-                rate_per_s,
-                duration_s,
-                session_s,
-            } => {
-                ensure!(*rate_per_s > 0.0, "rate_per_s is above 0");
-                ensure!(
-                    is_time(*duration_s) && is_time(*session_s),
-                    "durations are from 0 to a week"
-                );
-                let arrivals = rate_per_s * duration_s;
-                ensure!(
-                    arrivals <= VUS_COUNT_MAX as f64,
-                    "that is more than {VUS_COUNT_MAX} arrivals"
-                );
-            }
-            Executor::RampingVus { stages, .. } | Executor::RampingArrivalRate { stages, .. } => {
-                if stages.is_empty() {
-                    bail!("there are no stages");
-                }
-                for stage in stages {
-                    ensure!(is_time(stage.duration_s), "durations are from 0 to a week");
-                    ensure!(
-                        (0.0..=VUS_COUNT_MAX as f64).contains(&stage.target),
-                        "a stage's target is from 0 to {VUS_COUNT_MAX}"
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// How long it lasts, in seconds.
     pub fn duration_s(&self) -> f64 {
         match &self.executor {
@@ -406,44 +284,14 @@ impl Scenario {
         }
     }
 
+    /// Whether all that it writes is traces, as fast as they go.
+    pub fn is_flat_out(&self) -> bool {
+        let mut writing = self.actions.iter().filter(|action| action.kind != Kind::Cursor);
+        writing.all(|action| action.is_flat_out)
+    }
+
     /// The room of a virtual user.
     pub fn room_of(&self, vu: usize) -> String {
         self.room.replace("{n}", &(vu % self.rooms).to_string())
-    }
-}
-
-fn is_time(seconds: f64) -> bool {
-    (0.0..=604_800.0).contains(&seconds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = "name = \"x\"\n\n[[scenario]]\nname = \"all\"\nexecutor = { kind = \"constant-vus\", vus = 2, duration_s = 1 }\n";
-
-    #[test]
-    fn what_is_wrong_is_named_with_its_line() {
-        assert!(Plan::parse(GOOD, "a.toml").is_ok());
-        for (bad, wanted) in [
-            (GOOD.replace("name = \"x\"", "name = 3"), "a.toml:1: "),
-            (
-                GOOD.replace("[[scenario]]", "colour = 1\n[[scenario]]"),
-                "a.toml:3: unknown field `colour`",
-            ),
-            (GOOD.replace("constant-vus", "constant"), "constant-vus"),
-            (GOOD.replace("vus = 2", "vus = 0"), "vus is from 1"),
-            (
-                format!("{GOOD}[thresholds]\nspeed = [\"p95<1\"]\n"),
-                "no such metric",
-            ),
-            (
-                format!("{GOOD}[thresholds]\ndelivery_ms = [\"p95=1\"]\n"),
-                "a.toml:7: ",
-            ),
-        ] {
-            let error = format!("{:#}", Plan::parse(&bad, "a.toml").expect_err(&bad));
-            assert!(error.contains(wanted), "{error:?} does not say {wanted:?}");
-        }
     }
 }
