@@ -119,6 +119,8 @@ pub const COMPACTION_QUEUE_COUNT_MAX: usize = 4_096;
 /// Log bytes since the last snapshot that make a compaction due, at least; above it a quarter of the
 /// snapshot's size decides, so that the work stays in proportion to what was written.
 pub const COMPACTION_LOG_BYTES_MIN: usize = 256 * 1024;
+/// The same at most: a compaction holds in memory what it merges.
+pub const COMPACTION_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Log rows that make a compaction due when a room falls asleep.
 pub const COMPACTION_SLEEP_ROWS_MIN: usize = 16;
 /// Interval at which rooms that are still awake during a stop are told again, in milliseconds.

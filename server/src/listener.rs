@@ -92,8 +92,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return slots,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, usually: let some connections end before the next try.
                 tracing::warn!(%error, "accept failed");
@@ -108,6 +108,9 @@ pub async fn serve(
         };
         // An edit is small and must not wait for the next one.
         let _ = stream.set_nodelay(true);
+        if peer.ip().is_loopback() {
+            quicken(&stream);
+        }
         let router = router.clone();
         let mut stopped = stop.clone();
         tokio::spawn(async move {
@@ -142,6 +145,16 @@ pub async fn serve(
         });
     }
 }
+
+/// A proxy on the same machine is no narrow road: congestion control that paces what it sends, as BBR does, makes a large
+/// document take four times as long there, and each write a tenth dearer. Where it cannot be set, that is all that happens.
+#[cfg(target_os = "linux")]
+fn quicken(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_tcp_congestion(b"cubic");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn quicken(_: &TcpStream) {}
 
 /// Says that the house is full, without reading what is wanted.
 async fn turn_away(stream: TcpStream) {

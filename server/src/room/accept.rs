@@ -10,7 +10,7 @@ use super::Room;
 use super::release::{Ack, Held, Receipt};
 use super::turn::{Kind, Waiting};
 use crate::close::Close;
-use crate::limits::COMPACTION_LOG_BYTES_MIN;
+use crate::limits::{COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN};
 use crate::metrics;
 
 impl Room {
@@ -135,7 +135,8 @@ impl Room {
         awake.doc_bytes_estimate += bytes;
         awake.log_bytes += bytes;
         awake.log_rows += 1;
-        if awake.log_bytes >= COMPACTION_LOG_BYTES_MIN.max(awake.doc_bytes_estimate / 4) {
+        let due = (awake.doc_bytes_estimate / 4).clamp(COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_MAX);
+        if awake.log_bytes >= due {
             awake.log_bytes = 0;
             awake.log_rows = 0;
             self.context.compactor.due(&self.doc_id);
