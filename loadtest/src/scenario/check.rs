@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Action, Choose, Executor, Kind, Plan, Scenario};
+use super::{Action, Choose, Executor, Kind, Plan, Scenario, Target};
 
 /// Most virtual users of one file.
 pub const VUS_COUNT_MAX: usize = 100_000;
@@ -13,6 +13,20 @@ impl Plan {
         ensure!(
             self.target.url.starts_with("ws://"),
             "target.url must begin with ws://"
+        );
+        let Target {
+            token,
+            token_secret,
+            token_url,
+            ..
+        } = &self.target;
+        ensure!(
+            [token, token_secret, token_url].into_iter().flatten().count() <= 1,
+            "target: one of token, token_secret and token_url"
+        );
+        ensure!(
+            token_url.as_ref().is_none_or(|url| url.starts_with("http://")),
+            "target.token_url must begin with http://"
         );
         ensure!(
             (0.0..=1.0).contains(&self.verify_acks),
@@ -156,6 +170,14 @@ mod tests {
             ),
             (GOOD.replace("constant-vus", "constant"), "constant-vus"),
             (GOOD.replace("vus = 2", "vus = 0"), "vus is from 1"),
+            (
+                format!("target = {{ token = \"a\", token_url = \"http://a\" }}\n{GOOD}"),
+                "one of token",
+            ),
+            (
+                format!("target = {{ token_url = \"https://a\" }}\n{GOOD}"),
+                "token_url must begin with http://",
+            ),
             (
                 format!("{GOOD}[thresholds]\nspeed = [\"p95<1\"]\n"),
                 "no such metric",
