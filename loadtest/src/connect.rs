@@ -9,6 +9,10 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Most bytes of one message.
 const MESSAGE_BYTES_MAX: usize = 512 << 20;
 
+/// What is read at once, in bytes: with less a document of 20 MB takes its reader longer than the server, with more ten
+/// thousand connections do not fit, and a small frame pays for a buffer that is cleared.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
 /// Opens a WebSocket. Frames that are fed to it are written when so many bytes wait, or when it is flushed; 0 writes each
 /// at once.
 ///
@@ -28,7 +32,7 @@ pub async fn connect(url: &str, write_buffer_bytes: usize) -> anyhow::Result<Web
         .map_err(|error| anyhow::anyhow!("{}", error.kind()))?;
     stream.set_nodelay(true).context("the socket is broken")?;
     let config = WebSocketConfig::default()
-        .read_buffer_size(4_096)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(write_buffer_bytes)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));

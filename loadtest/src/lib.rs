@@ -16,6 +16,7 @@ pub mod scenario;
 pub mod shipped;
 pub mod spans;
 pub mod threshold;
+pub mod token;
 pub mod trace;
 pub mod user;
 pub mod wire;

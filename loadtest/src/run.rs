@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use jsonwebtoken::{EncodingKey, Header};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use roomtone_crdt::Doc;
@@ -22,6 +21,7 @@ use crate::process::{self, Cost};
 use crate::replay::Replays;
 use crate::report::{Moment, Progress, Second, Summary, Watch};
 use crate::scenario::{Kind, Plan, Scenario, Target};
+use crate::token;
 use crate::user::{Brief, Phase, Remains, live};
 
 /// What is measured beside the virtual users.
@@ -70,7 +70,7 @@ async fn measure(
     let metrics = Arc::new(Metrics::default());
     let ledger = Ledger::default();
     let target = Arc::new(plan.target.clone());
-    let token = token(&plan.target)?;
+    let token = token::token(&plan.target).await?;
     let (phase, phases) = watch::channel(Phase::Run);
     let mut rng = SmallRng::seed_from_u64(plan.seed);
     let run_s = plan.duration_s();
@@ -245,21 +245,6 @@ fn same(one: &Doc, other: &Doc) -> bool {
             .unwrap_or(true)
     };
     !brings(one, other) && !brings(other, one)
-}
-
-fn token(target: &Target) -> anyhow::Result<Option<Arc<str>>> {
-    if let Some(token) = &target.token {
-        return Ok(Some(Arc::from(token.as_str())));
-    }
-    let Some(secret) = &target.token_secret else {
-        return Ok(None);
-    };
-    let claims =
-        serde_json::json!({ "sub": "loadtest", "room": "*", "role": "editor", "exp": 4_102_444_800_u64 });
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    let token =
-        jsonwebtoken::encode(&Header::default(), &claims, &key).context("the token cannot be minted")?;
-    Ok(Some(Arc::from(token)))
 }
 
 fn spawn(command: &str) -> anyhow::Result<Child> {

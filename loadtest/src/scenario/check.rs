@@ -2,7 +2,10 @@
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Action, Choose, Executor, Kind, Plan, Scenario};
+use crate::metrics::{COUNTERS, GAUGES, TRENDS};
+use crate::threshold::Statistic;
+
+use super::{Action, Choose, Executor, Kind, Plan, Scenario, Target};
 
 /// Most virtual users of one file.
 pub const VUS_COUNT_MAX: usize = 100_000;
@@ -14,6 +17,20 @@ impl Plan {
             self.target.url.starts_with("ws://"),
             "target.url must begin with ws://"
         );
+        let Target {
+            token,
+            token_secret,
+            token_url,
+            ..
+        } = &self.target;
+        ensure!(
+            [token, token_secret, token_url].into_iter().flatten().count() <= 1,
+            "target: one of token, token_secret and token_url"
+        );
+        ensure!(
+            token_url.as_ref().is_none_or(|url| url.starts_with("http://")),
+            "target.token_url must begin with http://"
+        );
         ensure!(
             (0.0..=1.0).contains(&self.verify_acks),
             "verify_acks is from 0 to 1"
@@ -24,16 +41,28 @@ impl Plan {
             "warmup_s is from 0 to less than the {:.0} s that the run takes",
             self.duration_s()
         );
-        for metric in self.thresholds.keys() {
-            let known = crate::metrics::TRENDS.contains(&metric.as_str())
-                || crate::metrics::COUNTERS.contains(&metric.as_str())
-                || crate::metrics::GAUGES.contains(&metric.as_str());
+        for (metric, thresholds) in &self.thresholds {
+            let is_in = |names: &[&str]| names.contains(&metric.as_str());
+            let (is_trend, is_counter) = (is_in(&TRENDS), is_in(&COUNTERS));
+            for threshold in thresholds {
+                let (is_told, has) = match threshold.statistic {
+                    Statistic::Value => (!is_trend, "avg, min, max, p0 to p100, count and rate"),
+                    Statistic::Count | Statistic::Rate => (is_trend || is_counter, "value"),
+                    _ if is_counter => (false, "count, rate and value"),
+                    _ => (is_trend, "value"),
+                };
+                ensure!(
+                    is_told || !(is_trend || is_counter || is_in(&GAUGES)),
+                    "thresholds.{metric}: {:?} asks for what it does not have; it has {has}",
+                    threshold.text
+                );
+            }
             ensure!(
-                known,
+                is_trend || is_counter || is_in(&GAUGES),
                 "thresholds.{metric}: there is no such metric; there are {}, {}, {}",
-                crate::metrics::TRENDS.join(", "),
-                crate::metrics::COUNTERS.join(", "),
-                crate::metrics::GAUGES.join(", ")
+                TRENDS.join(", "),
+                COUNTERS.join(", "),
+                GAUGES.join(", ")
             );
         }
         for scenario in &self.scenarios {
@@ -157,8 +186,24 @@ mod tests {
             (GOOD.replace("constant-vus", "constant"), "constant-vus"),
             (GOOD.replace("vus = 2", "vus = 0"), "vus is from 1"),
             (
+                format!("target = {{ token = \"a\", token_url = \"http://a\" }}\n{GOOD}"),
+                "one of token",
+            ),
+            (
+                format!("target = {{ token_url = \"https://a\" }}\n{GOOD}"),
+                "token_url must begin with http://",
+            ),
+            (
                 format!("{GOOD}[thresholds]\nspeed = [\"p95<1\"]\n"),
                 "no such metric",
+            ),
+            (
+                format!("{GOOD}[thresholds]\nserver_cpu_us_per_delivery = [\"p95<1\"]\n"),
+                "it has value",
+            ),
+            (
+                format!("{GOOD}[thresholds]\ndelivery_ms = [\"value<1\"]\n"),
+                "it has avg, min",
             ),
             (
                 format!("{GOOD}[thresholds]\ndelivery_ms = [\"p95=1\"]\n"),

@@ -60,6 +60,8 @@ pub struct Target {
     pub token: Option<String>,
     /// Or: the HS256 secret to mint one with, for editors of all rooms.
     pub token_secret: Option<String>,
+    /// Or: where to fetch one, once before the run, as `http://host:port/path`.
+    pub token_url: Option<String>,
 }
 
 impl Default for Target {
@@ -69,6 +71,7 @@ impl Default for Target {
             path: None,
             token: None,
             token_secret: None,
+            token_url: None,
         }
     }
 }
