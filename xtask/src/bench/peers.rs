@@ -164,12 +164,23 @@ fn node_version(folder: &Path, package: &str) -> anyhow::Result<String> {
     let manifest: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("the package.json of {package} is not JSON"))?;
     let version = manifest.get("version").and_then(serde_json::Value::as_str);
+    let version = version.with_context(|| format!("{package} has no version"))?;
     let node = said(Command::new("node").arg("--version")).unwrap_or_default();
-    Ok(format!(
-        "{} on Node.js {}",
-        version.with_context(|| format!("{package} has no version"))?,
-        node.trim_start_matches('v')
-    ))
+    let node = node.trim_start_matches('v');
+    let asked = manifest.get("engines").and_then(|engines| engines.get("node"));
+    Ok(match asked.and_then(serde_json::Value::as_str) {
+        // It runs, but perhaps not as its authors mean it to: the reader decides.
+        Some(asked) if major(node) < major(asked) => {
+            format!("{version} on Node.js {node}, though it asks for {asked}")
+        }
+        _ => format!("{version} on Node.js {node}"),
+    })
+}
+
+/// The first number of a version, or of a condition like `>=22`.
+fn major(version: &str) -> Option<u32> {
+    let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn last_word(text: &str) -> String {
@@ -236,6 +247,13 @@ fn node(folder: &Path) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_and_conditions_are_compared_by_their_first_number() {
+        assert!(major("20.20.2") < major(">=22"));
+        assert!(major("22.1.0") >= major("^22.0.0"));
+        assert_eq!(major("*"), None);
+    }
 
     #[test]
     fn a_server_is_started_on_its_port_with_its_folder() {

@@ -74,14 +74,14 @@ impl Report<'_> {
             page,
             format_args!(
                 "
-Each server runs with its normal settings, alone, started anew with an empty folder for every run. There were {} rounds; in each
+Each server runs with its normal settings, alone, started anew with an empty folder for every run. Rounds: {}; in each
 every server ran once, one after the other, with the same seed. A cell is the median of the runs that count, with the
 least and the most in brackets. CPU is that of the server's process tree as the operating system accounts for it. A run is void, and
 counts nowhere, when an edit did not reach a reader, when two documents of a room differ at the end, when somebody could
 not connect, or when nothing but presence is sent and the last of it did not arrive. CPU per delivered edit is taken from the
 seconds in which everybody has been there for one; an edit that arrives at one reader is one delivery, and the cursor move that goes
 with it is not counted. Memory growth is from the empty server. The ratio is Roomtone's median over the best peer's: below 1 is
-better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST.md](../docs/LOADTEST.md) says how the load tester measures.
+better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST.md](LOADTEST.md) says how the load tester measures.
 ",
                 self.rounds
             ),
