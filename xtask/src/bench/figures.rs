@@ -79,6 +79,8 @@ pub(crate) struct Run {
     pub(crate) void: Option<String>,
     /// Whether the generator could not keep up, so that latencies are its own.
     pub(crate) is_generator_bound: bool,
+    /// Last presence states that never came. They void nothing, and the report tells of them.
+    pub(crate) presence_lost: u64,
     /// CPU of the generator; 1 is one core.
     pub(crate) generator_share: f64,
 }
@@ -178,6 +180,7 @@ pub(crate) fn read(summary: &Value, empty_rss_mb: Option<f64>, users: usize) -> 
     Ok(Run {
         values,
         void: void(counter, users),
+        presence_lost: counter("undelivered_presence").unwrap_or_default(),
         is_generator_bound: is_slow || generator_share > 0.8 * super::machine::cores() as f64,
         generator_share,
     })
@@ -185,15 +188,9 @@ pub(crate) fn read(summary: &Value, empty_rss_mb: Option<f64>, users: usize) -> 
 
 /// Why a run does not count: somebody did not get everything, or was not there.
 fn void(counter: impl Fn(&str) -> Option<u64>, users: usize) -> Option<String> {
-    // Presence may be superseded on its way; a run that is about nothing else must bring the last of it.
-    let is_presence_alone = counter("edits") == Some(0) && counter("presence_sent") > Some(0);
-    for (name, is_bad) in [
-        ("undelivered", true),
-        ("diverged", true),
-        ("undelivered_presence", is_presence_alone),
-    ] {
+    for name in ["undelivered", "diverged"] {
         match counter(name) {
-            Some(count) if count > 0 && is_bad => return Some(format!("{} {count}", name.replace('_', " "))),
+            Some(count) if count > 0 => return Some(format!("{name} {count}")),
             _ => {}
         }
     }
@@ -304,19 +301,16 @@ mod tests {
         for (name, count, why) in [
             ("undelivered", 3, "undelivered 3"),
             ("diverged", 1, "diverged 1"),
-            ("undelivered_presence", 2, "undelivered presence 2"),
             ("connections", 9, "9 of 10 connected"),
         ] {
             let mut bad = summary();
             bad["counters"][name] = json!(count);
-            bad["counters"]["edits"] = json!(0);
-            bad["counters"]["presence_sent"] = json!(5);
             assert_eq!(read(&bad, None, 10).expect("read").void.as_deref(), Some(why));
         }
-        let mut superseded = summary();
-        superseded["counters"]["undelivered_presence"] = json!(2);
-        superseded["counters"]["edits"] = json!(7);
-        assert_eq!(read(&superseded, None, 10).expect("read").void, None);
+        let mut lost = summary();
+        lost["counters"]["undelivered_presence"] = json!(2);
+        let lost = read(&lost, None, 10).expect("read");
+        assert_eq!((lost.void, lost.presence_lost), (None, 2));
     }
 
     #[test]

@@ -25,6 +25,16 @@ pub(crate) fn describe() -> String {
     )
 }
 
+/// Load average of the last minute, where the system tells it.
+pub(crate) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ')
+        .next()
+        .filter(|load| !load.is_empty())
+        .unwrap_or("not known")
+        .to_owned()
+}
+
 /// Resident memory of a process, in MiB. Only where the system tells it.
 pub(crate) fn rss_mb(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -97,6 +97,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut report = Report {
         command: args.told(),
         is_quick: args.quick,
+        load: machine::load(),
         rounds: bench.rounds,
         servers: &servers,
         missing: &missing,

@@ -15,6 +15,8 @@ pub(crate) struct Report<'a> {
     /// The command line that made it.
     pub(crate) command: String,
     pub(crate) is_quick: bool,
+    /// The load average before the first run: whether somebody else was at work.
+    pub(crate) load: String,
     pub(crate) rounds: usize,
     /// Roomtone first.
     pub(crate) servers: &'a [Server],
@@ -53,10 +55,11 @@ impl Report<'_> {
         put(
             page,
             format_args!(
-                "    {}\n\nMade on {} by the line above, on {}.\nThe load generator runs beside the server on the same machine, so latencies include the wait for a core.\n",
+                "    {}\n\nMade on {} by the line above, on {}.\nBefore the first run the load average was {}. The load generator runs beside the server on the same machine, so latencies include the wait for a core.\n",
                 self.command,
                 machine::today(),
                 machine::describe(),
+                self.load,
             ),
         );
         page.push_str("\n| server | version | store |\n|---|---|---|\n");
@@ -77,8 +80,8 @@ impl Report<'_> {
 Each server runs with its normal settings, alone, started anew with an empty folder for every run. Rounds: {}; in each
 every server ran once, one after the other, with the same seed. A cell is the median of the runs that count, with the
 least and the most in brackets. CPU is that of the server's process tree as the operating system accounts for it. A run is void, and
-counts nowhere, when an edit did not reach a reader, when two documents of a room differ at the end, when somebody could
-not connect, or when nothing but presence is sent and the last of it did not arrive. CPU per delivered edit is taken from the
+counts nowhere, when an edit did not reach a reader, when two documents of a room differ at the end, or when somebody could
+not connect. Presence that got lost voids nothing and is told below its table. CPU per delivered edit is taken from the
 seconds in which everybody has been there for one; an edit that arrives at one reader is one delivery, and the cursor move that goes
 with it is not counted. Memory growth is from the empty server. The ratio is Roomtone's median over the best peer's: below 1 is
 better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST.md](LOADTEST.md) says how the load tester measures.
@@ -213,6 +216,22 @@ fn notes(name: &str, runs: &[Run], page: &mut String) {
     if !voids.is_empty() {
         put(page, format_args!("\n{name}, void: {}.\n", voids.join("; ")));
     }
+    let lost: Vec<String> = runs
+        .iter()
+        .filter(|run| run.void.is_none() && run.presence_lost > 0)
+        .map(|run| run.presence_lost.to_string())
+        .collect();
+    if !lost.is_empty() {
+        put(
+            page,
+            format_args!(
+                "\n{name}: in {} of {} runs last presence states never came ({}); its figures leave them out.\n",
+                lost.len(),
+                runs.len(),
+                lost.join(", ")
+            ),
+        );
+    }
     let bound = runs
         .iter()
         .filter(|run| run.void.is_none() && run.is_generator_bound)
@@ -322,6 +341,7 @@ mod tests {
         let report = Report {
             command: "cargo xtask bench".to_owned(),
             is_quick: true,
+            load: String::new(),
             rounds: 1,
             servers: &[],
             missing: &missing,

@@ -100,6 +100,9 @@ fn line(row: &Row, server: &str, (round, rounds): (usize, usize), run: &Run) -> 
     if run.is_generator_bound {
         line.push_str(&format!("  generator at {:.0} %", run.generator_share * 100.0));
     }
+    if run.presence_lost > 0 {
+        line.push_str(&format!("  presence lost {}", run.presence_lost));
+    }
     if let Some(void) = &run.void {
         line.push_str(&format!("  VOID: {void}"));
     }
