@@ -7,6 +7,7 @@
 
 mod bench;
 mod dev;
+mod fuzz;
 mod runner;
 mod setup;
 mod test;
@@ -31,10 +32,10 @@ enum Command {
     Dev(dev::Args),
     /// Set up what tests need, then run every test; the same command CI runs.
     Test(test::Args),
-    /// Run the benches (criterion).
+    /// Run the benchmark suite against Roomtone and its peers; `bench micro` runs the crates' own benches.
     Bench(bench::Args),
     /// Fuzz the gate and the document with cargo-fuzz.
-    Fuzz(bench::FuzzArgs),
+    Fuzz(fuzz::Args),
     /// Check the rules of the house that a program can check.
     Tidy {
         /// Take new migrations into the list of checksums. A changed one is still refused.
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
             ended => ended.map(drop),
         },
         Command::Bench(args) => bench::run(&args),
-        Command::Fuzz(args) => bench::fuzz(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy { bless } => tidy::run(bless),
     };
     match result {

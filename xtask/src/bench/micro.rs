@@ -1,10 +1,10 @@
-//! `cargo xtask bench` and `fuzz`.
+//! `cargo xtask bench micro`: the crates' own benches.
 
 use std::fs;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
-use crate::runner::{command, has, run as run_command};
+use crate::runner::{command, run as run_command};
 use crate::workspace::{claim_target, root, target_dir};
 
 /// Which benches.
@@ -13,17 +13,6 @@ pub(crate) struct Args {
     /// Arguments for criterion: part of a bench's name, or options behind `--`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     criterion: Vec<String>,
-}
-
-/// What to fuzz and for how long.
-#[derive(clap::Args)]
-pub(crate) struct FuzzArgs {
-    /// A target of crdt/fuzz: gate, doc, awareness or frames.
-    #[arg(default_value = "gate")]
-    target: String,
-    /// How long, in seconds.
-    #[arg(long, default_value_t = 60)]
-    seconds: u32,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -59,25 +48,6 @@ fn with_benches() -> anyhow::Result<Vec<(String, Vec<String>)>> {
         }
     }
     Ok(found)
-}
-
-pub(crate) fn fuzz(args: &FuzzArgs) -> anyhow::Result<()> {
-    if !has("cargo-fuzz") {
-        bail!("cargo-fuzz is missing: cargo install --locked cargo-fuzz");
-    }
-    let seconds = format!("-max_total_time={}", args.seconds);
-    let line = [
-        "fuzz",
-        "run",
-        "--sanitizer",
-        "none",
-        &args.target,
-        "--",
-        &seconds,
-        "-max_len=65536",
-    ];
-    // The stable compiler knows the coverage flags that cargo-fuzz passes, once it is told that it may.
-    run_command(command("cargo", &line, &root().join("crdt")).env("RUSTC_BOOTSTRAP", "1"))
 }
 
 #[cfg(test)]

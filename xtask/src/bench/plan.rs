@@ -1,0 +1,165 @@
+//! A plan as one server gets it: its dialect and its path, a shorter time where that is asked for.
+
+use anyhow::{Context as _, bail};
+use toml::{Table, Value};
+
+/// A plan that was derived.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) text: String,
+    /// What it shows, in a sentence.
+    pub(crate) about: String,
+    /// How many people it sends.
+    pub(crate) users: usize,
+    /// Every room that they go to.
+    pub(crate) rooms: Vec<String>,
+}
+
+/// What a server wants to hear.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speech {
+    pub(crate) dialect: &'static str,
+    /// Path of a socket, where it is not the dialect's own.
+    pub(crate) path: Option<&'static str>,
+}
+
+/// Derives a plan from a file of the suite. `longest_s` cuts scenarios.
+pub(crate) fn derive(text: &str, speech: Speech, longest_s: Option<f64>) -> anyhow::Result<Plan> {
+    let mut plan: Table = text.parse().context("the plan is not TOML")?;
+    // What is aimed at is judged by the suite; a crossed threshold would end the load tester with an error.
+    plan.remove("thresholds");
+    if let Some(path) = speech.path {
+        let target = plan.entry("target").or_insert_with(|| Table::new().into());
+        let target = target.as_table_mut().context("[target] is no table")?;
+        target.insert("path".to_owned(), path.into());
+    }
+    let scenarios = plan
+        .get_mut("scenario")
+        .and_then(Value::as_array_mut)
+        .context("the plan has no [[scenario]]")?;
+    let (mut users, mut rooms) = (0, Vec::new());
+    for scenario in scenarios {
+        let scenario = scenario.as_table_mut().context("a scenario is no table")?;
+        scenario.insert("dialect".to_owned(), speech.dialect.into());
+        if let Some(longest_s) = longest_s {
+            cut(scenario, longest_s)?;
+        }
+        let executor = scenario.get("executor").context("a scenario has no executor")?;
+        let vus = executor.get("vus").and_then(Value::as_integer);
+        let vus = vus.context("the suite knows executors with a fixed number of users only")?;
+        users += usize::try_from(vus).context("vus is below zero")?;
+        rooms.extend(rooms_of(scenario)?);
+    }
+    rooms.sort();
+    rooms.dedup();
+    let about = plan.get("about").and_then(Value::as_str);
+    Ok(Plan {
+        about: about.unwrap_or_default().to_owned(),
+        text: plan.to_string(),
+        users,
+        rooms,
+    })
+}
+
+/// Shortens a scenario, but never the time over which its people come.
+fn cut(scenario: &mut Table, longest_s: f64) -> anyhow::Result<()> {
+    let start_s = scenario.get("start_s").and_then(seconds);
+    if let Some(start_s) = start_s {
+        // What begins when others have ended still does.
+        scenario.insert("start_s".to_owned(), start_s.min(longest_s + 1.0).into());
+    }
+    let executor = scenario.get_mut("executor").and_then(Value::as_table_mut);
+    let executor = executor.context("a scenario has no executor")?;
+    let join_over_s = executor.get("join_over_s").and_then(seconds).unwrap_or_default();
+    let Some(duration_s) = executor.get("duration_s").and_then(seconds) else {
+        bail!("the suite knows executors with a duration only");
+    };
+    let duration_s = duration_s.min(join_over_s + longest_s);
+    executor.insert("duration_s".to_owned(), duration_s.into());
+    Ok(())
+}
+
+/// TOML tells 5 and 5.0 apart; a plan does not.
+fn seconds(value: &Value) -> Option<f64> {
+    value
+        .as_float()
+        .or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+fn rooms_of(scenario: &Table) -> anyhow::Result<Vec<String>> {
+    let template = scenario.get("room").and_then(Value::as_str);
+    let template = template.context("a scenario of the suite names its room")?;
+    let count = scenario.get("rooms").and_then(Value::as_integer).unwrap_or(1);
+    Ok((0..count)
+        .map(|n| template.replace("{n}", &n.to_string()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = r#"
+name = "x"
+about = "Something."
+[thresholds]
+undelivered = ["count==0"]
+[[scenario]]
+name = "a"
+executor = { kind = "constant-vus", vus = 3, duration_s = 20, join_over_s = 2 }
+room = "r-{n}"
+rooms = 2
+[[scenario]]
+name = "b"
+start_s = 9
+executor = { kind = "constant-vus", vus = 4, duration_s = 3.5 }
+room = "r-0"
+"#;
+    const PEER: Speech = Speech {
+        dialect: "hocuspocus",
+        path: Some("/x/{room}"),
+    };
+
+    #[test]
+    fn a_plan_gets_dialect_and_path_and_loses_its_thresholds() {
+        let plan = derive(PLAN, PEER, None).expect("a good plan");
+        assert_eq!((plan.users, plan.about.as_str()), (7, "Something."));
+        assert_eq!(plan.rooms, ["r-0", "r-1"]);
+        let table: Table = plan.text.parse().expect("TOML");
+        assert!(!table.contains_key("thresholds"));
+        assert_eq!(table["target"]["path"].as_str(), Some("/x/{room}"));
+        for scenario in table["scenario"].as_array().expect("scenarios") {
+            assert_eq!(scenario["dialect"].as_str(), Some("hocuspocus"));
+        }
+        assert_eq!(table["scenario"][1]["start_s"].as_integer(), Some(9));
+    }
+
+    #[test]
+    fn a_cut_plan_keeps_the_time_of_coming_and_the_order() {
+        let plan = derive(PLAN, PEER, Some(5.0)).expect("a good plan");
+        let table: Table = plan.text.parse().expect("TOML");
+        let duration = |n: usize| table["scenario"][n]["executor"]["duration_s"].as_float();
+        assert_eq!((duration(0), duration(1)), (Some(7.0), Some(3.5)));
+        assert_eq!(table["scenario"][1]["start_s"].as_float(), Some(6.0));
+    }
+
+    #[test]
+    fn what_the_suite_cannot_count_is_refused() {
+        for bad in [
+            "x",
+            "name = \"x\"",
+            "[[scenario]]\nroom = \"x\"\nexecutor = { kind = \"ramping-vus\" }",
+        ] {
+            assert!(derive(bad, PEER, Some(5.0)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_plan_of_the_suite_can_be_derived() {
+        for row in crate::bench::suite::ROWS {
+            let text = std::fs::read_to_string(crate::workspace::root().join(row.plan)).expect(row.plan);
+            let plan = derive(&text, PEER, Some(5.0)).expect(row.name);
+            assert!(plan.users > 0 && !plan.rooms.is_empty() && !plan.about.is_empty());
+        }
+    }
+}
