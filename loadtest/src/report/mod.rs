@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod html;
+mod plot;
 pub mod text;
 mod watch;
 
@@ -67,6 +68,9 @@ pub struct Summary {
     pub seed: u64,
     /// How long it ran without the drain, in seconds.
     pub ran_s: f64,
+    /// What was measured before this is in no trend, in seconds.
+    #[serde(default)]
+    pub warmup_s: f64,
     /// Trends, in milliseconds.
     pub trends: BTreeMap<String, Figures>,
     /// Counters.
@@ -108,6 +112,7 @@ impl Summary {
             target: plan.target.url.clone(),
             seed: plan.seed,
             ran_s,
+            warmup_s: plan.warmup_s,
             trends: metrics.trends(),
             counters: metrics.counters(),
             gauges,
@@ -208,7 +213,7 @@ fn marks(plan: &Plan) -> Vec<(f64, String)> {
     use crate::scenario::Executor;
     let mut marks = Vec::new();
     if plan.warmup_s > 0.0 {
-        marks.push((plan.warmup_s, "warm".to_owned()));
+        marks.push((plan.warmup_s, "steady part".to_owned()));
     }
     for scenario in &plan.scenarios {
         marks.push((scenario.start_s, scenario.name.clone()));

@@ -18,7 +18,7 @@ pub fn text(summary: &Summary) -> String {
     );
     for verdict in &summary.verdicts {
         let mark = if verdict.holds { "✓" } else { "✗" };
-        let value = verdict.value.map_or("not measured".to_owned(), number);
+        let value = verdict.value.map_or("not measured".to_owned(), amount);
         let _ = writeln!(
             out,
             "  {mark} {} {}  ({value})",
@@ -55,7 +55,7 @@ pub fn text(summary: &Summary) -> String {
         );
     }
     for (name, value) in &summary.gauges {
-        let _ = writeln!(out, "  {} {}", dotted(name), number(*value));
+        let _ = writeln!(out, "  {} {}", dotted(name), amount(*value));
     }
     for (kind, count) in &summary.errors {
         let _ = writeln!(out, "  error, {count} times: {kind}");
@@ -68,6 +68,14 @@ pub fn text(summary: &Summary) -> String {
 
 fn dotted(name: &str) -> String {
     format!("{name}{}:", ".".repeat(NAME_WIDTH.saturating_sub(name.len())))
+}
+
+/// As [`number`], and what is whole without a fraction.
+pub fn amount(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    number(value)
 }
 
 /// Three digits that matter.

@@ -206,8 +206,7 @@ fn what_is_no_trace_is_refused_in_words() {
         std::fs::write(&path, packer.finish().expect("packed")).expect("written");
         let error = Trace::open(&path)
             .and_then(|trace| Replay::of(&trace))
-            .err()
-            .expect(text);
+            .expect_err(text);
         assert!(format!("{error:#}").contains(wanted), "{error:#}");
     }
     std::fs::write(&path, [0x1f, 0x8b, 8, 0, 0]).expect("written");
