@@ -1,7 +1,7 @@
 //! The floor: a broadcaster that keeps no document and no log, as a reference for what delivering costs at all.
 //!
-//! It speaks just enough of y-websocket for the load tester: a Step1 is answered with an empty Step2, updates go to everyone
-//! else in the room, presence to everyone. What waits for a socket goes out in one write (`batch`), or each frame in a write of
+//! It speaks just enough of y-websocket for the load tester: a Step1 is answered with an empty Step2 and every frame so far,
+//! updates go to everyone else in the room, presence to everyone. What waits for a socket goes out in one write (`batch`), or each frame in a write of
 //! its own (`each`). One thread.
 //!
 //! ```sh
@@ -39,7 +39,14 @@ struct Queue {
     ready: Notify,
 }
 
-type Room = Rc<RefCell<HashMap<u64, Rc<Queue>>>>;
+/// Who is in a room, and every update that was written there.
+#[derive(Default)]
+struct Members {
+    queues: HashMap<u64, Rc<Queue>>,
+    updates: Vec<Vec<u8>>,
+}
+
+type Room = Rc<RefCell<Members>>;
 type Rooms = Rc<RefCell<HashMap<String, Room>>>;
 
 fn main() -> anyhow::Result<()> {
@@ -72,11 +79,11 @@ async fn serve(number: u64, mut stream: TcpStream, rooms: Rooms, mode: Mode) -> 
     let path = shake_hands(&mut stream).await?;
     let room = rooms.borrow_mut().entry(path).or_default().clone();
     let own = Rc::new(Queue::default());
-    room.borrow_mut().insert(number, own.clone());
+    room.borrow_mut().queues.insert(number, own.clone());
     let (read, write) = stream.into_split();
     let writer = spawn_local(write_on(write, own.clone(), mode));
     let ended = read_on(number, read, &own, &room).await;
-    room.borrow_mut().remove(&number);
+    room.borrow_mut().queues.remove(&number);
     writer.abort();
     ended
 }
@@ -114,9 +121,18 @@ async fn read_on(number: u64, mut read: OwnedReadHalf, own: &Queue, room: &Room)
             at += bytes;
             match (opcode, payload.as_slice()) {
                 (8, _) => return Ok(()),
-                (2, [0, 0, ..]) => say(own, NOTHING_NEW.to_vec()),
-                (2, [0, 2, ..]) => broadcast(room, &payload, Some(number)),
-                (2, [1, ..]) => broadcast(room, &payload, None),
+                (2, [0, 0, ..]) => {
+                    say(own, NOTHING_NEW.to_vec());
+                    for update in &room.borrow().updates {
+                        say(own, update.clone());
+                    }
+                }
+                (2, [0, 2, ..]) => {
+                    let update = frame(&payload);
+                    broadcast(room, &update, Some(number));
+                    room.borrow_mut().updates.push(update);
+                }
+                (2, [1, ..]) => broadcast(room, &frame(&payload), None),
                 _ => {}
             }
         }
@@ -148,7 +164,7 @@ fn parse(bytes: &[u8]) -> Option<(u8, Vec<u8>, usize)> {
     Some((bytes[0] & 0x0f, payload, at + 4 + length))
 }
 
-fn broadcast(room: &Room, payload: &[u8], but: Option<u64>) {
+fn frame(payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + 10);
     frame.push(0x82);
     match payload.len() {
@@ -163,9 +179,13 @@ fn broadcast(room: &Room, payload: &[u8], but: Option<u64>) {
         }
     }
     frame.extend(payload);
-    for (number, queue) in room.borrow().iter() {
+    frame
+}
+
+fn broadcast(room: &Room, frame: &[u8], but: Option<u64>) {
+    for (number, queue) in &room.borrow().queues {
         if Some(*number) != but {
-            say(queue, frame.clone());
+            say(queue, frame.to_vec());
         }
     }
 }

@@ -89,6 +89,8 @@ type Socket = WebSocketStream<TcpStream>;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How often it looks whether all has arrived, when nobody writes any more.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// Nobody leaves before this, when nobody writes any more.
+const SETTLE_TIME: Duration = Duration::from_millis(300);
 const SYNC_PATIENCE: Duration = Duration::from_secs(30);
 
 struct User {
@@ -258,6 +260,7 @@ impl User {
         };
         let leaves_for = self.next_absence();
         let own = self.own.clone();
+        let mut draining_since: Option<Instant> = None;
         loop {
             self.tell_through();
             let haste = self.haste(synced.is_some());
@@ -265,7 +268,10 @@ impl User {
             if self.is_over() {
                 return Ended::Done;
             }
-            if is_draining && paused_until.is_none() && synced.is_some() && self.has_all() {
+            // Not at once: somebody may be in the middle of an edit that nobody knows of yet.
+            let is_settled =
+                is_draining && draining_since.get_or_insert_with(Instant::now).elapsed() > SETTLE_TIME;
+            if is_settled && paused_until.is_none() && synced.is_some() && self.has_all() {
                 return Ended::Done;
             }
             let pause_at = pauses

@@ -79,6 +79,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let (found, not_found) = peers::install();
         servers.extend(found);
         missing = not_found;
+        servers.push(peers::floor(existing(binaries.join("examples/floor"))?));
     }
     for peer in &missing {
         println!("without {}: {}", peer.name, peer.why);
@@ -145,6 +146,8 @@ fn build() -> anyhow::Result<PathBuf> {
         "--package",
         "roomtone-loadtest",
         "--bins",
+        "--example",
+        "floor",
     ];
     run_command(command("cargo", &line, &root()).env("CARGO_TARGET_DIR", target_dir()))?;
     Ok(target_dir().join("dist"))

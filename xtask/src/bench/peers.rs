@@ -11,6 +11,9 @@ use super::plan::Speech;
 use crate::runner::{command, has, run};
 use crate::workspace::{root, target_dir};
 
+/// The reference's name.
+pub(crate) const FLOOR: &str = "floor";
+
 /// The version of y-sweet that is compared with.
 const Y_SWEET: &str = "0.9.1";
 
@@ -28,6 +31,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Launch {
     Roomtone { binary: PathBuf },
+    Floor { binary: PathBuf },
     YWebsocket { folder: PathBuf, is_stored: bool },
     Hocuspocus { folder: PathBuf },
     YSweet { binary: PathBuf },
@@ -52,6 +56,17 @@ pub(crate) fn roomtone(binary: PathBuf, commit: Option<String>) -> anyhow::Resul
         speech: speech("y-websocket"),
         launch: Launch::Roomtone { binary },
     })
+}
+
+/// A broadcaster without documents: what delivering costs at all.
+pub(crate) fn floor(binary: PathBuf) -> Server {
+    Server {
+        name: FLOOR,
+        version: "loadtest/examples/floor.rs".to_owned(),
+        store: "none, and no document: all frames that wait for a socket in one write",
+        speech: speech("y-websocket"),
+        launch: Launch::Floor { binary },
+    }
 }
 
 /// Installs all peers. What cannot be installed is told, and does not hold up the others.
@@ -204,6 +219,11 @@ impl Server {
                 command.arg(data);
                 command
             }
+            Launch::Floor { binary } => {
+                let mut command = Command::new(binary);
+                command.arg(format!("127.0.0.1:{port}")).arg("batch");
+                command
+            }
             Launch::YWebsocket { folder, is_stored } => {
                 let mut command = node(folder);
                 command.arg("node_modules/@y/websocket-server/src/server.js");
@@ -229,6 +249,11 @@ impl Server {
                 command
             }
         }
+    }
+
+    /// Whether it is a reference for what delivering costs, and no server that one could run.
+    pub(crate) fn is_floor(&self) -> bool {
+        matches!(self.launch, Launch::Floor { .. })
     }
 
     /// Whether rooms are made before anybody joins: y-sweet loads one twice when two people make it at once, and

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{Metric, Run, Spread, number, spread};
 use super::machine;
-use super::peers::{Missing, Server};
+use super::peers::{FLOOR, Missing, Server};
 use super::plot::{self, Bar, Panel};
 use super::run::Outcome;
 use crate::workspace::{root, target_dir};
@@ -266,18 +266,36 @@ fn told(spread: Spread) -> String {
 
 /// Ours over the best peer's. What shrank, or is nothing, has no ratio.
 fn ratio(spreads: &[Option<Spread>], names: &[&str]) -> String {
-    let mut peers: Vec<(f64, &str)> = spreads
+    let mut others: Vec<(f64, &str)> = spreads
         .iter()
         .zip(names)
         .skip(1)
         .filter_map(|(one, name)| Some(((*one)?.median, *name)))
         .collect();
-    peers.sort_by(|one, other| one.0.total_cmp(&other.0));
-    match (spreads.first().copied().flatten(), peers.first()) {
-        (Some(ours), Some((best, name))) if *best > 0.0 && ours.median > 0.0 => {
-            format!("{} of {name}", number(ours.median / best))
-        }
-        _ => "–".to_owned(),
+    others.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let Some(ours) = spreads
+        .first()
+        .copied()
+        .flatten()
+        .filter(|ours| ours.median > 0.0)
+    else {
+        return "–".to_owned();
+    };
+    // The floor is no server that one could run: it is told by itself.
+    let (floor, peers): (Vec<_>, Vec<_>) = others
+        .iter()
+        .filter(|(other, _)| *other > 0.0)
+        .partition(|(_, name)| *name == FLOOR);
+    let told: Vec<String> = peers
+        .first()
+        .into_iter()
+        .chain(floor.first())
+        .map(|(other, name)| format!("{} of {name}", number(ours.median / other)))
+        .collect();
+    if told.is_empty() {
+        "–".to_owned()
+    } else {
+        told.join(", ")
     }
 }
 
@@ -310,6 +328,10 @@ mod tests {
         let names = ["Roomtone", "a", "b", "c"];
         assert_eq!(ratio(&[one(2.0), one(8.0), None, one(4.0)], &names), "0.50 of c");
         assert_eq!(ratio(&[one(2.0), None, None, None], &names), "–");
+        assert_eq!(
+            ratio(&[one(2.0), one(1.0), one(4.0)], &["Roomtone", FLOOR, "b"]),
+            "0.50 of b, 2.00 of floor"
+        );
         assert_eq!(ratio(&[None, one(8.0), None, None], &names), "–");
         assert_eq!(ratio(&[one(2.0), one(-1.0)], &names), "–");
     }

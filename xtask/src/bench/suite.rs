@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) metrics: &'static [Metric],
     /// What is drawn.
     pub(crate) plots: &'static [Metric],
+    /// Whether the floor runs beside the servers: it can tell what edits cost to deliver, and nothing else.
+    pub(crate) has_floor: bool,
 }
 
 use Metric::{
@@ -48,48 +50,56 @@ pub(crate) const ROWS: &[Row] = &[
         plan: "xtask/peers/plans/fanout-50.toml",
         metrics: EDITING,
         plots: &[CpuPerEdit, DeliveryP99],
+        has_floor: true,
     },
     Row {
         name: "fanout-200",
         plan: "loadtest/scenarios/fanout.toml",
         metrics: EDITING,
         plots: &[CpuPerEdit, DeliveryP99],
+        has_floor: true,
     },
     Row {
         name: "fanout-80k",
         plan: "xtask/peers/plans/fanout-80k.toml",
         metrics: EDITING,
         plots: &[CpuPerEdit, DeliveryP50, DeliveryP99],
+        has_floor: true,
     },
     Row {
         name: "rooms",
         plan: "loadtest/scenarios/rooms.toml",
         metrics: EDITING,
         plots: &[CpuPerEdit, DeliveryP99, RssGrowth],
+        has_floor: true,
     },
     Row {
         name: "idle",
         plan: "loadtest/scenarios/idle.toml",
         metrics: &[KbPerConnection, RssMax, RssGrowth, CpuWhole, SyncP95, SyncMax],
         plots: &[KbPerConnection],
+        has_floor: false,
     },
     Row {
         name: "presence-crowd",
         plan: "loadtest/scenarios/presence-crowd.toml",
         metrics: &[PresenceP95, CpuWhole, RssMax, RssGrowth, SyncP95, SyncMax],
         plots: &[PresenceP95, CpuWhole],
+        has_floor: false,
     },
     Row {
         name: "join-storm",
         plan: "loadtest/scenarios/join-storm.toml",
         metrics: JOINING,
         plots: &[SyncMax, CpuWhole],
+        has_floor: false,
     },
     Row {
         name: "reconnect-storm",
         plan: "loadtest/scenarios/reconnect-storm.toml",
         metrics: JOINING,
         plots: &[SyncP95, CpuWhole],
+        has_floor: false,
     },
     Row {
         name: "slow-reader",
@@ -97,6 +107,7 @@ pub(crate) const ROWS: &[Row] = &[
         // Of 49 readers one sleeps: what is beyond the 98th percentile is its sleep, whatever the server.
         metrics: &[RssGrowth, RssMax, CpuPerEdit, DeliveryP50, SyncP95, SyncMax],
         plots: &[RssGrowth, DeliveryP50],
+        has_floor: false,
     },
 ];
 
