@@ -10,6 +10,7 @@ pub mod cli;
 pub mod close;
 pub mod compactor;
 pub mod config;
+mod heavy;
 pub mod http;
 pub mod hub;
 pub mod limits;

@@ -129,6 +129,8 @@ pub const STOP_ROUND_MS: u64 = 100;
 pub const STOP_MS_MAX: u64 = 9_000;
 /// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A frame, a batch or a document of this size takes milliseconds to work through, in bytes: other sockets do not wait for it.
+pub const HEAVY_BYTES_MIN: usize = 128 * 1024;
 /// Threads that an operator may ask for.
 pub const WORKERS_COUNT_MAX: usize = 1_024;
 /// Interval at which histograms that nobody reads are summed up, in milliseconds: until then each value is kept.

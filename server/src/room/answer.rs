@@ -6,6 +6,7 @@ use roomtone_crdt::{ConnectionId, StateVector, encode};
 use super::member::Voice;
 use super::release::Held;
 use super::{Awake, Room};
+use crate::heavy::heavy;
 
 impl Room {
     /// A client says what it has. A frame may say it a thousand times; it is answered once a turn.
@@ -63,7 +64,7 @@ impl Room {
         {
             return Some(body.clone());
         }
-        match awake.doc.diff(since) {
+        match heavy(awake.doc_bytes_estimate, || awake.doc.diff(since)) {
             Ok(update) => {
                 let body = encode::step2(&update);
                 if since.is_empty() {

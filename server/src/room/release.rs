@@ -13,6 +13,7 @@ use super::handle::Ask;
 use super::member::Frames;
 use super::{Awake, Room};
 use crate::close::Close;
+use crate::heavy::heavy;
 use crate::limits::{ACKS_BYTES_MAX, YSWEET_ANSWER_MS};
 use crate::metrics;
 use crate::outbox::Queued;
@@ -216,7 +217,7 @@ impl Room {
             return;
         };
         metrics::resync();
-        match self.awake.doc.diff(&since) {
+        match heavy(self.awake.doc_bytes_estimate, || self.awake.doc.diff(&since)) {
             Ok(update) => {
                 seated.is_catching_up = true;
                 let number = self.awake.log.accepted();

@@ -14,6 +14,7 @@ use super::release::{Ack, Receipt};
 use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
+use crate::heavy::heavy;
 use crate::limits::{
     PACE_BUSY_MS_MAX, PACE_COMPANY_COUNT, PACE_MEMBERS_PER_MS, PACE_MS_MAX, STATELESS_BYTES_MAX,
     YSWEET_ANSWER_MS, YSWEET_STATUS_BYTES_MAX,
@@ -166,7 +167,7 @@ impl Room {
     fn ask(&mut self, ask: Ask) {
         match ask {
             Ask::Snapshot(reply) => {
-                let snapshot = self.awake.doc.snapshot();
+                let snapshot = heavy(self.awake.doc_bytes_estimate, || self.awake.doc.snapshot());
                 // Whoever asked may have given up.
                 let _ = match snapshot {
                     Ok(update) => reply.send(Ok(update)),
@@ -412,7 +413,7 @@ impl Room {
             .map(|waiting| (waiting.author, waiting.update.clone()))
             .collect();
         let before = self.awake.doc.state_vector().clone();
-        match self.awake.doc.apply(&batch) {
+        match heavy(gathered.bytes, || self.awake.doc.apply(&batch)) {
             Ok(turn) => self.accept(turn, gathered.updates, before),
             Err(broken) => {
                 self.awake.broken = Some(Breakage {

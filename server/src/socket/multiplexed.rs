@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::auth::{Claims, Role};
 use crate::close::Close;
+use crate::heavy::heavy;
 use crate::limits::{
     ADDRESS_BYTES_MAX, AUTH_MS_MAX, DOCUMENTS_PER_CONNECTION_COUNT_MAX, UNAUTHENTICATED_BYTES_MAX,
     UNAUTHENTICATED_DOCUMENTS_COUNT_MAX,
@@ -93,7 +94,7 @@ impl Multiplexed {
 
     pub(super) async fn receive(&mut self, frame: Bytes) -> Result<(), Close> {
         let frame_bytes = frame.len();
-        let decoded = hocuspocus::decode(frame).map_err(|bad| {
+        let decoded = heavy(frame_bytes, || hocuspocus::decode(frame)).map_err(|bad| {
             metrics::refused_frame(bad.as_str());
             Close::BadFrame(bad.as_str())
         })?;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::auth::{Claims, Role};
 use crate::close::Close;
+use crate::heavy::heavy;
 use crate::metrics;
 use crate::outbox::Outbox;
 use crate::room::{Member, Seat, Voice};
@@ -86,10 +87,10 @@ impl Single {
             return Ok(());
         };
         let mut bytes = frame.len();
-        let decoded = match self.dialect {
+        let decoded = heavy(bytes, || match self.dialect {
             Dialect::YSweet => ysweet::decode(frame),
             Dialect::YWebsocket | Dialect::Hocuspocus => ywebsocket::decode(frame),
-        };
+        });
         let messages: Vec<Message> = decoded.map_err(|bad| {
             metrics::refused_frame(bad.as_str());
             Close::BadFrame(bad.as_str())
