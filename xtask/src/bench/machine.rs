@@ -18,6 +18,8 @@ pub(crate) fn describe() -> String {
         format!("{:.1} GB of memory", kb as f64 / 1_048_576.0)
     });
     let kernel = said(Command::new("uname").arg("-sr")).unwrap_or_else(|| std::env::consts::OS.to_owned());
+    // The version; what a distributor appends tells nothing here.
+    let kernel = kernel.split('-').next().unwrap_or_default();
     format!(
         "{} cores ({}), {memory}, {kernel}",
         cores(),

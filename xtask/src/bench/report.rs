@@ -256,12 +256,13 @@ fn verdict(aim: f64, ours: Option<Spread>) -> &'static str {
 }
 
 fn told(spread: Spread) -> String {
-    format!(
-        "{} ({}–{})",
-        number(spread.median),
-        number(spread.min),
-        number(spread.max)
-    )
+    let (median, min, max) = (number(spread.median), number(spread.min), number(spread.max));
+    // Of a single run there is no more to tell.
+    if min == max {
+        median
+    } else {
+        format!("{median} ({min}–{max})")
+    }
 }
 
 /// Ours over the best peer's. What shrank, or is nothing, has no ratio.
