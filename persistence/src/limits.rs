@@ -13,7 +13,14 @@ pub const UPDATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Size at which a batch starts another log row, in bytes. One row is one blob in memory, when written and when
 /// read, so a very large flush becomes several rows of the same transaction.
-pub const ROW_BYTES_TARGET: usize = 8 * 1024 * 1024;
+pub const ROW_BYTES_TARGET: usize = 1024 * 1024;
+
+/// Memory in which each SQLite connection keeps pages, in KiB. Beyond it pages come from the system's cache: five connections
+/// with SQLite's own 2 MiB would be most of what a small server takes.
+pub const PAGE_CACHE_KIB_MAX: u32 = 512;
+
+/// Rows that SQLite's thread reads ahead of who asked. A row may be [`ROW_BYTES_TARGET`] long.
+pub const ROWS_AHEAD_COUNT_MAX: usize = 4;
 
 /// Size at which a compaction starts another archive segment, in bytes before compression. A page of history
 /// unpacks whole segments, so this bounds what one page costs.

@@ -56,14 +56,14 @@ pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 pub const INBOX_EVENTS_COUNT_MAX: usize = 256;
 /// Bytes of messages that wait in a room's inbox. Full: as [`INBOX_EVENTS_COUNT_MAX`]. One message larger
 /// than this takes the whole inbox for itself.
-pub const INBOX_BYTES_MAX: u32 = 8 * 1024 * 1024;
+pub const INBOX_BYTES_MAX: u32 = 2 * 1024 * 1024;
 /// Events a room takes in one turn. What is over waits for the next turn.
 pub const TURN_EVENTS_COUNT_MAX: usize = 256;
 /// Updates that gather while a commit runs. At the bound the room stops reading its inbox until the commit
 /// returns, so that the senders are slowed down instead of memory growing.
 pub const GATHER_UPDATES_COUNT_MAX: usize = 2_000;
 /// Bytes of updates that gather while a commit runs. As [`GATHER_UPDATES_COUNT_MAX`].
-pub const GATHER_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const GATHER_BYTES_MAX: usize = 1024 * 1024;
 /// Times a room rebuilds its document within one turn because an update broke the engine. Over it: the rest
 /// of the turn is refused and its senders are told to come back.
 pub const REBUILDS_PER_TURN_COUNT_MAX: usize = 4;
@@ -82,7 +82,7 @@ pub const STATELESS_BYTES_MAX: usize = 64 * 1024;
 /// one character are not a megabyte.
 pub const RECORD_BYTES: usize = 256;
 /// Bytes that one commit carries. What is over goes into the next commit.
-pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const COMMIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// First pause after a failed commit, in milliseconds; it doubles up to [`COMMIT_RETRY_MS_MAX`].
 pub const COMMIT_RETRY_MS_MIN: u64 = 50;
 /// Longest pause between tries of a failed commit, in milliseconds.
@@ -118,7 +118,7 @@ pub const PREVIEW_BYTES_MIN: usize = 32_768;
 pub const COMPACTION_QUEUE_COUNT_MAX: usize = 4_096;
 /// Log bytes since the last snapshot that make a compaction due, at least; above it a quarter of the
 /// snapshot's size decides, so that the work stays in proportion to what was written.
-pub const COMPACTION_LOG_BYTES_MIN: usize = 256 * 1024;
+pub const COMPACTION_LOG_BYTES_MIN: usize = 512 * 1024;
 /// The same at most: a compaction holds in memory what it merges.
 pub const COMPACTION_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Log rows that make a compaction due when a room falls asleep.

@@ -16,8 +16,8 @@ use super::lock::DatabaseLock;
 use super::writer::Writer;
 use crate::StoreError;
 use crate::limits::{
-    BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, READER_WAIT_SECONDS, READERS_MAX, WAL_CHECKPOINT_PAGES,
-    WAL_FILE_BYTES_TARGET,
+    BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, PAGE_CACHE_KIB_MAX, READER_WAIT_SECONDS, READERS_MAX,
+    ROWS_AHEAD_COUNT_MAX, WAL_CHECKPOINT_PAGES, WAL_FILE_BYTES_TARGET,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -53,6 +53,9 @@ pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         lock.set_ready()?;
     }
 
+    let options = options
+        .pragma("cache_size", format!("-{PAGE_CACHE_KIB_MAX}"))
+        .row_buffer_size(ROWS_AHEAD_COUNT_MAX);
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(READER_WAIT_SECONDS))

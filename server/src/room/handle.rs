@@ -55,18 +55,21 @@ pub(crate) struct Delivery {
     _space: Option<OwnedSemaphorePermit>,
 }
 
+/// Where deliveries arrive. Boxed, because a channel makes room for 32 at once, however few ever wait.
+pub(crate) type Inbox = mpsc::Receiver<Box<Delivery>>;
+
 #[cfg(test)]
 impl Delivery {
     /// Of a test that has no inbox.
-    pub(crate) fn without_space(event: Event) -> Delivery {
-        Delivery { event, _space: None }
+    pub(crate) fn without_space(event: Event) -> Box<Delivery> {
+        Box::new(Delivery { event, _space: None })
     }
 }
 
 /// The sending end of a room.
 pub struct RoomHandle {
     id: RoomHandleId,
-    inbox: mpsc::Sender<Delivery>,
+    inbox: mpsc::Sender<Box<Delivery>>,
     space: Arc<Semaphore>,
     control: mpsc::UnboundedSender<Control>,
     failure: Failure,
@@ -78,7 +81,7 @@ pub(crate) type Failure = Arc<OnceLock<Close>>;
 impl RoomHandle {
     pub(crate) fn new(
         id: RoomHandleId,
-        inbox: mpsc::Sender<Delivery>,
+        inbox: mpsc::Sender<Box<Delivery>>,
         control: mpsc::UnboundedSender<Control>,
         failure: Failure,
     ) -> RoomHandle {
@@ -126,7 +129,7 @@ impl RoomHandle {
                 Err(TryAcquireError::Closed) => return Err(self.gone()),
             },
         };
-        match self.inbox.try_send(delivery) {
+        match self.inbox.try_send(Box::new(delivery)) {
             Ok(()) => Ok(()),
             // Boxed, because it is rare, and every socket would keep the space for it.
             Err(TrySendError::Full(delivery)) => {
@@ -143,7 +146,7 @@ impl RoomHandle {
             event,
             _space: Some(space),
         };
-        self.inbox.send(delivery).await.map_err(|_| self.gone())
+        self.inbox.send(Box::new(delivery)).await.map_err(|_| self.gone())
     }
 
     /// Why nothing can be sent any more.

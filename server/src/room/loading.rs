@@ -13,6 +13,7 @@ use super::release::Acks;
 use super::turn::{Gathered, Waiting};
 use super::{Awake, Room};
 use crate::close::Close;
+use crate::compactor::Measured;
 use crate::hub::Context;
 use crate::limits::{FLUSH_MS_MAX, PREVIEW_BYTES_MIN};
 use crate::metrics;
@@ -196,6 +197,7 @@ impl Awake {
             in_flight_since: None,
             stalled: false,
             doc_bytes_estimate: loaded.bytes,
+            measured: Measured::default(),
             log_bytes: loaded.log_bytes,
             log_rows: loaded.log_rows,
             empty_since: Some(Instant::now()),

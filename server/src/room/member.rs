@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use roomtone_crdt::{ConnectionId, Stamp, StateVector, encode, hocuspocus, ysweet, ywebsocket};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::drained::Drained;
 use crate::auth::Role;
 use crate::close::Close;
 use crate::outbox::Outbox;
@@ -179,12 +179,14 @@ impl Seated {
 
     /// The outbox is over its bound: frames are withheld until the room hears that it has drained. The resync begins
     /// at the least that the member is known to have.
-    pub(crate) fn lag(&mut self, since: &StateVector, drained: &mpsc::UnboundedSender<ConnectionId>) {
+    pub(crate) fn lag(&mut self, since: &StateVector, drained: &mut Drained) {
         match &mut self.lagging {
             Some(known) => *known = known.meet(since),
             None => {
                 self.lagging = Some(since.clone());
-                self.member.outbox.tell_when_drained(drained, self.member.id);
+                self.member
+                    .outbox
+                    .tell_when_drained(drained.sender(), self.member.id);
             }
         }
     }

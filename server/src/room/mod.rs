@@ -6,6 +6,7 @@
 
 mod accept;
 mod answer;
+mod drained;
 mod handle;
 mod loading;
 mod member;
@@ -25,14 +26,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Duration, Instant};
 
 use crate::close::Close;
+use crate::compactor::Measured;
 use crate::hub::{Context, Hub, RoomHandleId};
 use crate::limits::{
     FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX, TURN_EVENTS_COUNT_MAX,
 };
 use crate::saver::{Log, Progress};
 
+use drained::Drained;
 pub use handle::{Ask, RoomHandle, Seat};
-use handle::{Control, Delivery, Failure};
+use handle::{Control, Delivery, Failure, Inbox};
 use loading::Loaded;
 use member::Seated;
 pub use member::{Member, Voice};
@@ -46,10 +49,9 @@ pub(crate) struct Room {
     id: RoomHandleId,
     hub: Hub,
     context: Context,
-    inbox: mpsc::Receiver<Delivery>,
+    inbox: Inbox,
     control: mpsc::UnboundedReceiver<Control>,
-    drained: mpsc::UnboundedReceiver<ConnectionId>,
-    drained_sender: mpsc::UnboundedSender<ConnectionId>,
+    drained: Drained,
     failure: Failure,
     awake: Awake,
 }
@@ -59,7 +61,8 @@ struct Awake {
     doc: Doc,
     log: Log,
     progress: watch::Receiver<Progress>,
-    members: HashMap<ConnectionId, Seated>,
+    /// Boxed: a map is up to half empty, and copies what it holds as it grows.
+    members: HashMap<ConnectionId, Box<Seated>>,
     awareness: Awareness,
     /// Awareness ids that changed in this turn.
     dirty: Vec<ClientId>,
@@ -88,6 +91,8 @@ struct Awake {
     stalled: bool,
     /// The encoded document is at most this long.
     doc_bytes_estimate: usize,
+    /// What the last compaction found it to be.
+    measured: Measured,
     /// What the log holds since the last snapshot.
     log_bytes: usize,
     log_rows: usize,
@@ -156,7 +161,7 @@ impl Room {
                         return End::Stop;
                     }
                 },
-                Some(id) = self.drained.recv() => self.resync(id),
+                id = self.drained.next() => self.resync(id),
                 taken = self.inbox.recv_many(&mut deliveries, TURN_EVENTS_COUNT_MAX), if takes_more => {
                     if taken == 0 {
                         return End::Stop;
@@ -219,7 +224,7 @@ impl Room {
         match end {
             End::Idle => {
                 if self.awake.log_rows >= crate::limits::COMPACTION_SLEEP_ROWS_MIN {
-                    self.context.compactor.due(&self.doc_id);
+                    self.context.compactor.due(&self.doc_id, &self.awake.measured);
                 }
             }
             End::Stop => {
@@ -304,7 +309,7 @@ async fn run(
     id: RoomHandleId,
     hub: Hub,
     context: Context,
-    mut inbox: mpsc::Receiver<Delivery>,
+    mut inbox: Inbox,
     control: mpsc::UnboundedReceiver<Control>,
     failure: Failure,
 ) {
@@ -321,7 +326,6 @@ async fn run(
             return Box::pin(turn_away(&mut inbox, close)).await;
         }
     };
-    let (drained_sender, drained) = mpsc::unbounded_channel();
     let awake = Awake::new(&context, &doc_id, loaded);
     let mut room = Box::new(Room {
         doc_id,
@@ -330,8 +334,7 @@ async fn run(
         context,
         inbox,
         control,
-        drained,
-        drained_sender,
+        drained: Drained::default(),
         failure,
         awake,
     });
@@ -346,8 +349,8 @@ async fn run(
 async fn receive_while_loading(
     context: &Context,
     doc_id: &DocId,
-    inbox: &mut mpsc::Receiver<Delivery>,
-) -> (Result<Loaded, Close>, Vec<Delivery>) {
+    inbox: &mut Inbox,
+) -> (Result<Loaded, Close>, Vec<Box<Delivery>>) {
     let (previewer, preview) = oneshot::channel();
     let mut reception = Reception::default();
     let mut loading = pin!(loading::load(context, doc_id, Some(previewer)));
@@ -367,14 +370,14 @@ async fn receive_while_loading(
 
 /// Sends away whoever waits in the inbox of a room that is no more. Whoever had begun to send when it was closed still
 /// gets through, and is waited for.
-async fn turn_away(inbox: &mut mpsc::Receiver<Delivery>, close: Close) {
+async fn turn_away(inbox: &mut Inbox, close: Close) {
     inbox.close();
     while let Some(delivery) = inbox.recv().await {
         send_away(delivery, close);
     }
 }
 
-fn send_away(delivery: Delivery, close: Close) {
+fn send_away(delivery: Box<Delivery>, close: Close) {
     match delivery.event {
         handle::Event::Join(member) => member.dismiss(close),
         handle::Event::Ask(ask) => release::refuse(ask, close),

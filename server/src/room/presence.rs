@@ -92,7 +92,7 @@ impl Room {
             }
             let frame = frames.for_voice(&seated.member.voice);
             if seated.member.outbox.send(frame) == Queued::Full {
-                seated.lag(since, &self.drained_sender);
+                seated.lag(since, &mut self.drained);
             }
         }
     }

@@ -9,6 +9,7 @@ use roomtone_crdt::{ClientId, ConnectionId, Doc, StateVector, Update, encode};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
+use super::drained::Drained;
 use super::handle::Ask;
 use super::member::Frames;
 use super::{Awake, Room};
@@ -152,9 +153,9 @@ impl Room {
     pub(super) fn hold(&mut self, held: Held) {
         self.awake.held.push_back(held);
         if self.awake.stalled {
-            self.awake.release_stalled(&self.drained_sender);
+            self.awake.release_stalled(&mut self.drained);
         } else {
-            self.awake.release_held(&self.drained_sender);
+            self.awake.release_held(&mut self.drained);
         }
     }
 
@@ -170,7 +171,7 @@ impl Room {
             return ack.refuse(close);
         }
         self.awake.acks.push(ack);
-        self.awake.release_acks(&self.drained_sender);
+        self.awake.release_acks(&mut self.drained);
     }
 
     /// A commit returned.
@@ -193,8 +194,8 @@ impl Room {
     pub(super) fn release_what_waited(&mut self) {
         let awake = &mut self.awake;
         let saved = awake.progress.borrow().saved;
-        awake.release_held(&self.drained_sender);
-        awake.release_acks(&self.drained_sender);
+        awake.release_held(&mut self.drained);
+        awake.release_acks(&mut self.drained);
         awake.stalled = false;
         // What is still on its way gets a deadline of its own: a commit succeeded, so the store works.
         awake.in_flight_since = (saved < awake.log.accepted()).then(Instant::now);
@@ -204,7 +205,7 @@ impl Room {
     pub(super) fn stall(&mut self) {
         metrics::stalled();
         self.awake.stalled = true;
-        self.awake.release_stalled(&self.drained_sender);
+        self.awake.release_stalled(&mut self.drained);
         self.integrate();
     }
 
@@ -242,7 +243,7 @@ impl Room {
                 self.send_all_awareness(id);
             }
             Err(broken) => {
-                seated.lag(&since, &self.drained_sender);
+                seated.lag(&since, &mut self.drained);
                 self.awake.broken = Some(broken.into());
             }
         }
@@ -272,11 +273,9 @@ impl Room {
     }
 }
 
-type DrainedSender = tokio::sync::mpsc::UnboundedSender<ConnectionId>;
-
 impl Awake {
     /// Lets go what is on the disk, in order.
-    fn release_held(&mut self, drained: &DrainedSender) {
+    fn release_held(&mut self, drained: &mut Drained) {
         let saved = self.progress.borrow().saved;
         while let Some(held) = self.held.pop_front_if(|held| held.number() <= saved) {
             match held {
@@ -295,7 +294,7 @@ impl Awake {
 
     /// Lets everything go although it is not on the disk, except what an author would take for an
     /// acknowledgement.
-    fn release_stalled(&mut self, drained: &DrainedSender) {
+    fn release_stalled(&mut self, drained: &mut Drained) {
         while let Some(held) = self.held.pop_front() {
             match held {
                 Held::Relay {
@@ -323,7 +322,7 @@ impl Awake {
         body: Bytes,
         parts: &[(ConnectionId, Update)],
         before: &StateVector,
-        drained: &DrainedSender,
+        drained: &mut Drained,
     ) {
         let mut frames = Frames::new(body);
         metrics::frames_out("update", self.members.len());
@@ -347,7 +346,7 @@ impl Awake {
         merged: &Update,
         parts: &[(ConnectionId, Update)],
         before: &StateVector,
-        drained: &DrainedSender,
+        drained: &mut Drained,
     ) {
         let mut frames = Frames::new(encode::update(merged));
         for (id, seated) in &mut self.members {
@@ -375,7 +374,7 @@ impl Awake {
         }
     }
 
-    fn answer(&mut self, to: ConnectionId, body: Bytes, since: StateVector, drained: &DrainedSender) {
+    fn answer(&mut self, to: ConnectionId, body: Bytes, since: StateVector, drained: &mut Drained) {
         let Some(seated) = self.members.get_mut(&to) else {
             return;
         };
@@ -390,7 +389,7 @@ impl Awake {
         }
     }
 
-    fn release_acks(&mut self, drained: &DrainedSender) {
+    fn release_acks(&mut self, drained: &mut Drained) {
         let saved = self.progress.borrow().saved;
         while let Some(ack) = self.acks.pop_saved(saved) {
             match ack.what {
@@ -412,7 +411,7 @@ impl Awake {
     }
 
     /// Sends an author its own update. Where that does not fit, the resync begins early enough to carry it.
-    fn echo(&mut self, to: ConnectionId, update: &Update, drained: &DrainedSender) {
+    fn echo(&mut self, to: ConnectionId, update: &Update, drained: &mut Drained) {
         let Some(seated) = self.members.get_mut(&to) else {
             return;
         };

@@ -78,7 +78,7 @@ impl From<Broken> for Breakage {
 
 impl Room {
     /// Takes events in order. Never awaits.
-    pub(super) fn turn(&mut self, deliveries: impl Iterator<Item = Delivery>) {
+    pub(super) fn turn(&mut self, deliveries: impl Iterator<Item = Box<Delivery>>) {
         for delivery in deliveries {
             match delivery.event {
                 Event::Join(member) => self.join(*member),
@@ -140,7 +140,7 @@ impl Room {
                 }
             }
         }
-        awake.members.insert(member.id, Seated::new(member));
+        awake.members.insert(member.id, Box::new(Seated::new(member)));
     }
 
     /// The member is gone. What it said before has been taken.

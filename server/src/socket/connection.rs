@@ -59,83 +59,81 @@ impl From<Close> for ReaderEnd {
     }
 }
 
-/// Why the writer ended.
-enum WriterEnd {
-    /// A close frame was sent.
-    Closed,
-    /// The peer is gone or does not read.
-    Gone,
-}
+/// Why the writer ended without a close frame: the peer is gone or does not read.
+struct Gone;
 
-impl From<WriteEnd> for WriterEnd {
-    fn from(end: WriteEnd) -> WriterEnd {
+impl From<WriteEnd> for Gone {
+    fn from(end: WriteEnd) -> Gone {
         if let WriteEnd::NoProgress = end {
             metrics::closed(Close::NoProgress.label());
         }
-        WriterEnd::Gone
+        Gone
     }
 }
 
 /// Serves a socket until either side ends it. Dropping the session is the leave from every room.
-pub(crate) async fn run(mut wire: Wire, outbox: Outbox, mut session: Session, dialect: Dialect) {
-    let _gauge = metrics::ConnectionGauge::open(dialect.as_str());
-    let (mut inbound, outbound) = wire.split();
-    let clock = Clock {
-        opened: Instant::now(),
-        last_inbound_ms: AtomicU64::new(0),
-    };
-    let close_patience = Duration::from_millis(CLOSE_MS_MAX);
-    let (peer_closes, is_closed) = {
-        let mut writer = pin!(write(&outbound, &outbox, &clock));
-        let reader_end = {
-            let reader = pin!(read(&mut inbound, &mut session, &outbox, &clock));
-            tokio::select! {
-                biased;
-                end = &mut writer => {
-                    if let WriterEnd::Gone = end {
-                        return outbox.shut();
+// What an async fn is given it keeps twice, as it came and as it is used; a block keeps it once. Every idle socket pays for it.
+#[expect(clippy::manual_async_fn, reason = "half a kilobyte a socket")]
+pub(crate) fn run(
+    mut wire: Wire,
+    outbox: Outbox,
+    mut session: Session,
+    dialect: Dialect,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let _gauge = metrics::ConnectionGauge::open(dialect.as_str());
+        let (mut inbound, outbound) = wire.split();
+        let clock = Clock {
+            opened: Instant::now(),
+            last_inbound_ms: AtomicU64::new(0),
+        };
+        let close_patience = Duration::from_millis(CLOSE_MS_MAX);
+        let (peer_closes, is_closed) = {
+            let mut writer = pin!(write(&outbound, &outbox, &clock));
+            let reader_end = {
+                let reader = pin!(read(&mut inbound, &mut session, &outbox, &clock));
+                tokio::select! {
+                    biased;
+                    written = &mut writer => {
+                        if let Err(Gone) = written {
+                            return outbox.shut();
+                        }
+                        None
                     }
-                    None
+                    Err(end) = reader => Some(end),
                 }
-                end = reader => Some(end),
+            };
+            match reader_end {
+                // We close: what is queued goes out first, then the code.
+                Some(ReaderEnd::Refused(close)) => {
+                    outbox.close(close);
+                    // The rooms learn of it now, not when the peer has finished reading.
+                    session.leave();
+                    let closed = Box::pin(timeout(close_patience, writer)).await;
+                    (None, matches!(closed, Ok(Ok(()))))
+                }
+                Some(ReaderEnd::Closing(code)) => (Some(code), false),
+                Some(ReaderEnd::Gone) => (None, false),
+                None => (None, true),
             }
         };
-        match reader_end {
-            // We close: what is queued goes out first, then the code.
-            Some(ReaderEnd::Refused(close)) => {
-                outbox.close(close);
-                // The rooms learn of it now, not when the peer has finished reading.
-                session.leave();
-                let closed = Box::pin(timeout(close_patience, writer)).await;
-                (None, matches!(closed, Ok(WriterEnd::Closed)))
-            }
-            Some(ReaderEnd::Closing(code)) => (Some(code), false),
-            Some(ReaderEnd::Gone) => (None, false),
-            None => (None, true),
+        session.leave();
+        outbox.shut();
+        if is_closed {
+            // Wait for the peer's side of the close, so that it reads our code and not a reset.
+            let peer_closes =
+                async { while !matches!(inbound.next().await, Err(_) | Ok(Incoming::Close(_))) {} };
+            let _ = Box::pin(timeout(close_patience, peer_closes)).await;
+        } else if let Some(code) = peer_closes.filter(|_| outbound.is_between_frames()) {
+            let payload = code.map_or(Bytes::new(), |code| close_payload(code, ""));
+            let sending = outbound.write(Opcode::Close, vec![payload]);
+            let _ = Box::pin(timeout(close_patience, sending)).await;
         }
-    };
-    session.leave();
-    outbox.shut();
-    if is_closed {
-        // Wait for the peer's side of the close, so that it reads our code and not a reset.
-        let peer_closes = async { while !matches!(inbound.next().await, Err(_) | Ok(Incoming::Close(_))) {} };
-        let _ = Box::pin(timeout(close_patience, peer_closes)).await;
-    } else if let Some(code) = peer_closes.filter(|_| outbound.is_between_frames()) {
-        let payload = code.map_or(Bytes::new(), |code| close_payload(code, ""));
-        let sending = outbound.write(Opcode::Close, vec![payload]);
-        let _ = Box::pin(timeout(close_patience, sending)).await;
     }
 }
 
 /// Reads until the peer ends, or has to.
-async fn read(inbound: &mut Inbound<'_>, session: &mut Session, outbox: &Outbox, clock: &Clock) -> ReaderEnd {
-    match read_on(inbound, session, outbox, clock).await {
-        Ok(never) => match never {},
-        Err(end) => end,
-    }
-}
-
-async fn read_on(
+async fn read(
     inbound: &mut Inbound<'_>,
     session: &mut Session,
     outbox: &Outbox,
@@ -213,16 +211,8 @@ fn end_for(end: ReadEnd) -> ReaderEnd {
     ReaderEnd::Refused(close)
 }
 
-/// Writes what waits in the outbox, pings, and notices a peer that is gone.
-async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> WriterEnd {
-    match write_on(outbound, outbox, clock).await {
-        Ok(()) => WriterEnd::Closed,
-        Err(end) => end,
-    }
-}
-
-/// `Ok` when a close frame was sent.
-async fn write_on(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Result<(), WriterEnd> {
+/// Writes what waits in the outbox, pings, and notices a peer that is gone. `Ok` when a close frame was sent.
+async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Result<(), Gone> {
     let tick = Duration::from_millis(KEEPALIVE_MS / 2);
     // One timer for all that is due: it is there for each idle socket.
     let mut due = pin!(sleep(tick));
@@ -254,7 +244,7 @@ async fn write_on(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Re
                     let sending = outbound.write(Opcode::Close, vec![payload]);
                     return match Box::pin(timeout(Duration::from_millis(CLOSE_MS_MAX), sending)).await {
                         Ok(sent) => Ok(sent?),
-                        Err(_) => Err(WriterEnd::Gone),
+                        Err(_) => Err(Gone),
                     };
                 }
                 outgoing.drained();
@@ -263,13 +253,13 @@ async fn write_on(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Re
                 let now = Instant::now();
                 if probe_ends.take_if(|ends| now >= *ends).is_some() && clock.silence_ms() >= PROBE_MS_MAX {
                     // Another connection claims this one's id, and this one does not answer.
-                    return Err(WriterEnd::Gone);
+                    return Err(Gone);
                 }
                 if now >= next_tick {
                     let now_ms = clock.now_ms();
                     let patience_ms = SILENCE_MS_MAX.saturating_sub(clock.silence_ms());
                     if patience_ms == 0 {
-                        return Err(WriterEnd::Gone);
+                        return Err(Gone);
                     }
                     next_tick = now + tick.min(Duration::from_millis(patience_ms));
                     if now_ms - last_frame_ms >= KEEPALIVE_MS

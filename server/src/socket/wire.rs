@@ -66,7 +66,8 @@ impl Wire {
             stream,
             decoder: Decoder::new(message_bytes_max),
             meter,
-            early,
+            // A copy: however short this is, it would keep all of the 8 KiB that the request was read into.
+            early: Bytes::copy_from_slice(&early),
             _slot: slot,
         }
     }
