@@ -62,7 +62,7 @@ pub(crate) fn derive(
         .and_then(Value::as_array_mut)
         .context("the plan has no [[scenario]]")?;
     let replays = scenarios.iter().any(is_replay);
-    let (mut users, mut rooms, mut begins_s) = (0, Vec::new(), f64::MAX);
+    let (mut users, mut rooms, mut begins_s, mut ends_s) = (0, Vec::new(), f64::MAX, 0.0_f64);
     for scenario in scenarios {
         let scenario = scenario.as_table_mut().context("a scenario is no table")?;
         scenario.insert("dialect".to_owned(), speech.dialect.into());
@@ -82,14 +82,25 @@ pub(crate) fn derive(
             cut(scenario, longest_s)?;
         }
         let executor = scenario.get("executor").context("a scenario has no executor")?;
+        let start_s = scenario.get("start_s").and_then(seconds).unwrap_or_default();
+        let duration_s = executor.get("duration_s").and_then(seconds).unwrap_or_default();
+        ends_s = ends_s.max(start_s + duration_s);
         let vus = executor.get("vus").and_then(Value::as_integer);
         let vus = vus.context("the suite knows executors with a fixed number of users only")?;
         users += usize::try_from(vus).context("vus is below zero")?;
         rooms.extend(rooms_of(scenario)?);
         if scenario.contains_key("actions") {
-            let start_s = scenario.get("start_s").and_then(seconds).unwrap_or_default();
             begins_s = begins_s.min(start_s);
         }
+    }
+    // Of what is cut something has to be left behind the warm-up.
+    if let Some(warmup_s) = plan.get("warmup_s").and_then(seconds)
+        && longest_s.is_some()
+    {
+        plan.insert(
+            "warmup_s".to_owned(),
+            warmup_s.min((ends_s - 1.0).max(0.0)).into(),
+        );
     }
     rooms.sort();
     rooms.dedup();
@@ -193,6 +204,18 @@ room = "r-0"
         let duration = |n: usize| table["scenario"][n]["executor"]["duration_s"].as_float();
         assert_eq!((duration(0), duration(1)), (Some(7.0), Some(3.5)));
         assert_eq!(table["scenario"][1]["start_s"].as_float(), Some(6.0));
+        let warm = derive(
+            &format!("warmup_s = 15\n{PLAN}"),
+            PEER,
+            Some(5.0),
+            Earlier::default(),
+        );
+        let warm: Table = warm.expect("a good plan").text.parse().expect("TOML");
+        assert_eq!(
+            warm["warmup_s"].as_float(),
+            Some(8.5),
+            "its last second is the tenth"
+        );
     }
 
     #[test]

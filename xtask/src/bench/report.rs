@@ -44,7 +44,9 @@ impl Report<'_> {
         for curve in &self.curves {
             page.push_str(&curve.section());
         }
-        page.push_str("\n## Plots\n");
+        if self.outcomes.iter().any(|outcome| self.plot(outcome).is_some()) {
+            page.push_str("\n## Plots\n");
+        }
         for outcome in self
             .outcomes
             .iter()
@@ -95,8 +97,10 @@ with it is not counted. Memory growth is from the empty server, or from the one 
 all of it is there, whatever the server calls synced; the time is counted from when one was to come. A peer that waited in vain for what
 never came did not finish, and is left out of the later rounds. The ratio is Roomtone's median over the best peer's: below 1 is
 better than every peer, and in rates above 1. y-sweet's rooms are made before anybody joins. [LOADTEST.md](LOADTEST.md) says how the load
-tester measures. {} While it runs 2,000 edits may be on their way, with Hocuspocus 200: with more it does a tenth. A server whose store
-is behind what it relayed gets three seconds before it is stopped.
+tester measures.
+
+{} Meanwhile 2,000 edits may be on their way, with Hocuspocus 200: with more it does a tenth. A server whose store
+is behind what it relayed, and which does not wait for it, gets three seconds before it is stopped.
 ",
                 self.rounds, self.session
             ),

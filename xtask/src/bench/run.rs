@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -15,6 +16,9 @@ use super::process::Running;
 use super::suite::Row;
 use crate::runner::command;
 use crate::workspace::root;
+
+/// A row that goes on with a server begins so long after the one before.
+const FOLLOWS_AFTER: Duration = Duration::from_secs(2);
 
 /// How the suite is run.
 #[derive(Debug)]
@@ -127,6 +131,9 @@ impl Bench<'_> {
         }
         if row.restarts {
             running.restart(server)?;
+        } else if row.follows {
+            // What the row before has left undone is not this one's.
+            sleep(FOLLOWS_AFTER);
         }
         let plan = self.plan(row.plan, server, turn.earlier)?;
         let run = self.measure(&plan, running, &stem)?;

@@ -32,6 +32,8 @@ pub(crate) struct Curve {
 pub(crate) const NAME: &str = "scaling";
 /// More rounds than this tell nothing new about a shape.
 const ROUNDS_MAX: usize = 3;
+/// Edits a second of all rooms together.
+const EDITS_PER_S: f64 = 300.0;
 /// Most over least of what is to be flat.
 const FLAT_RATIO_MAX: f64 = 1.15;
 /// How far memory may be off a straight line, as a share of the most.
@@ -65,9 +67,10 @@ impl Grows {
     /// What is held, and why.
     fn about(self) -> &'static str {
         match self {
-            // The other question, the same deliveries over more rooms, would show how much a busy room saves.
+            // Were it the rate of each room that is held, 1,000 rooms would share their commits and 10 would not: that
+            // shows what load saves, not what rooms cost.
             Grows::Rooms => {
-                "10 to 1,000 rooms of four people, one of them types five times a second: what a room does is held, so that only their number differs."
+                "10 to 1,000 rooms of four people, one of them types: 300 edits a second in all rooms together are held, few enough that no room merges them, so that only the number of rooms differs."
             }
             Grows::Members => {
                 "One room of 10 to 500 people, five of them type four times a second: what is written is held, so that only the number of those who listen differs."
@@ -78,8 +81,8 @@ impl Grows {
     /// The plan for one size.
     fn plan(self, size: u32) -> String {
         let (writers, rooms, readers, per_s) = match self {
-            Grows::Rooms => (size, size, 3 * size, 5),
-            Grows::Members => (5, 1, size - 5, 4),
+            Grows::Rooms => (size, size, 3 * size, EDITS_PER_S / f64::from(size)),
+            Grows::Members => (5, 1, size - 5, 4.0),
         };
         let join_over_s = if writers + readers > 1_000 { 3 } else { 1 };
         let duration_s = join_over_s + 8;
@@ -223,7 +226,8 @@ impl Curve {
         {
             let _ = write!(
                 text,
-                "\nOf the {word}, one more takes {} KB of memory.\n",
+                "\nOne more {} takes {} KB of memory.\n",
+                word.trim_end_matches('s'),
                 number(line.slope * 1_024.0)
             );
         }
