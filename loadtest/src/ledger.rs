@@ -166,6 +166,11 @@ impl Received {
         self.clock
     }
 
+    /// How many of the writer's edits are here, with all before them.
+    pub fn counted(&self) -> usize {
+        self.counted
+    }
+
     /// Clocks that came. Edits sent before `since` are no deliveries: the reader was not there yet.
     pub fn take(&mut self, from: u32, to: u32, since: Instant) -> Arrived {
         let mut arrived = Arrived::default();

@@ -7,9 +7,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hdrhistogram::Histogram;
 
 /// Trends: every value in milliseconds.
-pub const TRENDS: [&str; 5] = ["connect_ms", "sync_ms", "delivery_ms", "presence_ms", "ack_ms"];
+pub const TRENDS: [&str; 6] = [
+    "connect_ms",
+    "sync_ms",
+    "caught_up_ms",
+    "delivery_ms",
+    "presence_ms",
+    "ack_ms",
+];
 /// Counters.
-pub const COUNTERS: [&str; 15] = [
+pub const COUNTERS: [&str; 16] = [
     "connections",
     "edits",
     "deliveries",
@@ -25,13 +32,15 @@ pub const COUNTERS: [&str; 15] = [
     "undelivered_presence",
     "diverged",
     "early_acks",
+    "clocks",
 ];
 /// Gauges; those of the server need `--pid` or `--spawn`.
-pub const GAUGES: [&str; 8] = [
+pub const GAUGES: [&str; 9] = [
     "server_cpu_s",
     "server_cpu_us_per_delivery",
     "server_rss_mb_start",
     "server_rss_mb_max",
+    "server_rss_mb_end",
     "server_rss_mb_growth",
     "server_fds_max",
     "generator_cpu_share",
@@ -45,6 +54,8 @@ pub enum Trend {
     Connect,
     /// From the open socket to the document.
     Sync,
+    /// From the first byte to all that others had sent by then.
+    CaughtUp,
     /// From the writer's send to a reader's receive of one edit.
     Delivery,
     /// The same of a presence state.
@@ -86,6 +97,8 @@ pub enum Counter {
     Diverged,
     /// Edits that were called saved and were not there for a fresh joiner.
     EarlyAcks,
+    /// Clocks that were written: what a document counts in.
+    Clocks,
 }
 
 /// Microseconds, to three digits, up to ten minutes.

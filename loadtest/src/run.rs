@@ -35,6 +35,8 @@ pub struct Watched {
 
 /// Waits at most this long for a server that was just started.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// What ends a run that was to end when all are through, and is told as an error.
+const OUT_OF_TIME: &str = "the time was up before all were through";
 /// A spawned server gets this long to end in order.
 const STOP_PATIENCE: Duration = Duration::from_secs(12);
 
@@ -84,14 +86,20 @@ async fn measure(
         );
     }
     coming.sort_by(|one, other| one.0.joins_s.total_cmp(&other.0.joins_s));
-    // Where all who write replay flat out, the run ends when they are through.
+    // Where all who write replay flat out, the run ends when they are through; where the plan says so, when all have
+    // caught up.
     let (through, mut throughs) = mpsc::unbounded_channel();
     let is_writer = |scenario: &Scenario| scenario.actions.iter().any(|action| action.kind != Kind::Cursor);
-    let mut replayers_left = plan
+    let is_replay = plan
         .scenarios
         .iter()
-        .all(|scenario| !is_writer(scenario) || scenario.is_flat_out())
-        .then(|| coming.iter().filter(|(_, scenario)| is_writer(scenario)).count());
+        .all(|scenario| !is_writer(scenario) || scenario.is_flat_out());
+    let mut left = if plan.ends_caught_up {
+        Some(coming.len())
+    } else {
+        let replayers = coming.iter().filter(|(_, scenario)| is_writer(scenario));
+        is_replay.then(|| replayers.count())
+    };
     let mut docs_left = plan.sample_docs;
     let own_before = process::own();
     let mut steady = Moment::of(pid, &metrics, 0.0);
@@ -107,6 +115,7 @@ async fn measure(
     let mut series = Series {
         seconds: Vec::new(),
         last: (steady.server, own_before),
+        deliveries: 0,
         pid,
         began,
     };
@@ -119,6 +128,8 @@ async fn measure(
             users.spawn(live(Brief {
                 ledger: ledger.room(&scenario.room_of(visit.vu)),
                 scenario_began: at(scenario.start_s),
+                due: at(visit.joins_s),
+                ends_caught_up: plan.ends_caught_up,
                 scenario,
                 target: target.clone(),
                 token: token.clone(),
@@ -142,8 +153,8 @@ async fn measure(
                 }
             }
             Some(()) = throughs.recv() => {
-                replayers_left = replayers_left.map(|left| left.saturating_sub(1));
-                if replayers_left == Some(0) {
+                left = left.map(|left| left.saturating_sub(1));
+                if left == Some(0) {
                     break;
                 }
             }
@@ -157,6 +168,9 @@ async fn measure(
         }
     }
     let end = Moment::of(pid, &metrics, began.elapsed().as_secs_f64());
+    if left.is_some_and(|left| left > 0) {
+        metrics.error(OUT_OF_TIME);
+    }
     let own_at_end = process::own();
 
     phase.send_replace(Phase::Drain);
@@ -195,6 +209,8 @@ async fn measure(
 struct Series {
     seconds: Vec<Second>,
     last: (Cost, Cost),
+    /// How many there had been a second ago.
+    deliveries: u64,
     pid: Option<i32>,
     began: Instant,
 }
@@ -207,10 +223,12 @@ impl Series {
         let took_s = (at_s - self.seconds.last().map_or(0.0, |second| second.at_s)).max(1e-3);
         let share = |now: Cost, then: Cost| ((now.cpu_s - then.cpu_s) / took_s).max(0.0);
         let delivery = metrics.second();
+        let deliveries = metrics.count(Counter::Deliveries);
+        let arrived = deliveries - std::mem::replace(&mut self.deliveries, deliveries);
         let second = Second {
             at_s,
             vus,
-            deliveries_per_s: delivery.count as f64 / took_s,
+            deliveries_per_s: arrived as f64 / took_s,
             delivery_p50_ms: delivery.p50,
             delivery_p95_ms: delivery.p95,
             delivery_p99_ms: delivery.p99,

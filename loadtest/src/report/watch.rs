@@ -71,6 +71,10 @@ impl Watch {
             self.before.server.rss_bytes as f64 / 1_048_576.0,
         );
         gauge("server_rss_mb_max", most(0.0));
+        gauge(
+            "server_rss_mb_end",
+            self.end.server.rss_bytes as f64 / 1_048_576.0,
+        );
         let rss_mb = self.steady.server.rss_bytes as f64 / 1_048_576.0;
         gauge(
             "server_rss_mb_growth",

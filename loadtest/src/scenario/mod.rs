@@ -37,6 +37,9 @@ pub struct Plan {
     /// Share of the acknowledgements that a fresh joiner checks, from 0 to 1.
     #[serde(default)]
     pub verify_acks: f64,
+    /// Whether the run ends as soon as everybody who comes has caught up, and not with its durations.
+    #[serde(default)]
+    pub ends_caught_up: bool,
     /// Where the server is.
     #[serde(default)]
     pub target: Target,
@@ -108,6 +111,12 @@ pub struct Scenario {
     /// Whether they send remote presence back, as y-websocket clients do.
     #[serde(default)]
     pub echo_presence: bool,
+    /// Whether what they see counts in trends. What they sent counts at others all the same.
+    #[serde(default = "yes")]
+    pub measured: bool,
+    /// They have not caught up before their document has so many clocks: how much an earlier run wrote.
+    #[serde(default)]
+    pub expect_clocks: u64,
 }
 
 /// How many come, and when, in the words of k6.
@@ -224,6 +233,9 @@ pub enum Habit {
 
 fn one() -> u64 {
     1
+}
+fn yes() -> bool {
+    true
 }
 fn one_usize() -> usize {
     1

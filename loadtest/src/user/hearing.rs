@@ -34,10 +34,10 @@ impl User {
                     answers.push(self.wire.step2(&mine));
                 }
                 Heard::Step2(update) => {
-                    let now = *synced.get_or_insert_with(|| {
-                        self.brief.metrics.record(Trend::Sync, &[ms(opened)]);
-                        Instant::now()
-                    });
+                    if synced.is_none() {
+                        self.measure(Trend::Sync, &[ms(opened)]);
+                    }
+                    let now = *synced.get_or_insert_with(Instant::now);
                     // Who returns counts what it missed from the moment it was sent.
                     self.take(&update, if self.received.is_empty() { now } else { opened }, true)?;
                 }
@@ -69,7 +69,7 @@ impl User {
     }
 
     fn saved(&mut self, edit: Unsaved) {
-        self.brief.metrics.record(Trend::Ack, &[ms(edit.at)]);
+        self.measure(Trend::Ack, &[ms(edit.at)]);
         let is_due = self
             .verified_at
             .is_none_or(|at| at.elapsed() > Duration::from_millis(100));
@@ -109,13 +109,17 @@ impl User {
             let arrived = received.take(range.from, range.to, since);
             metrics.add(Counter::Gaps, u64::from(arrived.is_gap && is_synced));
             metrics.add(Counter::Deliveries, arrived.delivery_ms.len() as u64);
-            metrics.record(Trend::Delivery, &arrived.delivery_ms);
+            if self.brief.scenario.measured {
+                metrics.record(Trend::Delivery, &arrived.delivery_ms);
+            }
         }
         for range in &checked.extent().deletes {
             if let Some(received) = self.received.get_mut(&range.client) {
                 let delivery_ms = received.take_deleted(range.from, range.to, since);
                 metrics.add(Counter::Deliveries, delivery_ms.len() as u64);
-                metrics.record(Trend::Delivery, &delivery_ms);
+                if self.brief.scenario.measured {
+                    metrics.record(Trend::Delivery, &delivery_ms);
+                }
             }
         }
         self.apply(update);
@@ -164,7 +168,7 @@ impl User {
             if let Some(latency_ms) = received.take_presence(number, since) {
                 is_news = true;
                 self.brief.metrics.add(Counter::PresenceReceived, 1);
-                self.brief.metrics.record(Trend::Presence, &[latency_ms]);
+                self.measure(Trend::Presence, &[latency_ms]);
             }
         }
         Ok(is_news)

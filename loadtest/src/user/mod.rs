@@ -1,6 +1,7 @@
 //! One virtual user: it connects, writes by its rates, counts what comes, and tells at the end what did not.
 
 mod acting;
+mod catching_up;
 mod hearing;
 mod probe;
 mod replaying;
@@ -21,6 +22,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use acting::draw;
+use catching_up::Goal;
 use replaying::{FLAT_OUT_WRITE_BYTES, Haste, Replayer};
 
 use crate::connect::connect;
@@ -62,13 +64,17 @@ pub struct Brief {
     pub verify_acks: f64,
     /// When its scenario began: those who do something together count from here.
     pub scenario_began: Instant,
+    /// When it is to come.
+    pub due: Instant,
+    /// Whether it says that it is through as soon as it has caught up.
+    pub ends_caught_up: bool,
     /// Its seed.
     pub seed: u64,
     /// Who wrote what in its room.
     pub ledger: Arc<RoomLedger>,
     /// The traces of the run.
     pub replays: Arc<Replays>,
-    /// Told once, when it has replayed all that it had and somebody has it.
+    /// Told once: when it has replayed all that it had and somebody has it, or when it has caught up.
     pub through: mpsc::UnboundedSender<()>,
     /// Where it counts.
     pub metrics: Arc<Metrics>,
@@ -110,6 +116,10 @@ struct User {
     /// How many edits it sent.
     sent_count: u64,
     replayer: Option<Replayer>,
+    /// How far it has to come before it has caught up, on this connection; none when it has.
+    goal: Option<Goal>,
+    /// Whether it has said so.
+    is_caught_up: bool,
     verified_at: Option<Instant>,
     is_slow: bool,
 }
@@ -156,11 +166,14 @@ pub async fn live(brief: Brief) -> Remains {
         presence_clock: 0,
         unsaved: VecDeque::new(),
         sent_count: 0,
+        goal: None,
+        is_caught_up: false,
         verified_at: None,
         is_slow: false,
         brief,
     };
     let mut is_first = true;
+    let metrics = user.brief.metrics.clone();
     loop {
         if user.is_over() {
             break;
@@ -171,6 +184,7 @@ pub async fn live(brief: Brief) -> Remains {
             Ended::Cut => tokio::time::sleep(RETRY_PAUSE).await,
         }
     }
+    metrics.add(Counter::Clocks, u64::from(user.pen.clock()));
     if user.replayer.is_some() && user.doc.is_some() {
         // As a whole and not edit by edit: a document beside the replay would slow it down.
         let mine = Bytes::from(user.pen.since(0));
@@ -182,6 +196,13 @@ pub async fn live(brief: Brief) -> Remains {
 }
 
 impl User {
+    /// Into a trend, where what it sees is measured.
+    fn measure(&self, trend: Trend, values_ms: &[f64]) {
+        if self.brief.scenario.measured {
+            self.brief.metrics.record(trend, values_ms);
+        }
+    }
+
     fn is_over(&self) -> bool {
         *self.brief.phase.borrow() == Phase::End || self.brief.leaves.is_some_and(|at| Instant::now() >= at)
     }
@@ -190,6 +211,8 @@ impl User {
     async fn session(&mut self, is_first: &mut bool) -> Ended {
         let metrics = self.brief.metrics.clone();
         let began = Instant::now();
+        // The first time from when it was to come: what the generator makes it wait is not hidden.
+        self.goal = Some(self.goal_from(if *is_first { self.brief.due } else { began }));
         let url = self.wire.url(&self.brief.target, self.brief.token.as_deref());
         let write_buffer_bytes = match &self.replayer {
             Some(replayer) if replayer.is_flat_out() => FLAT_OUT_WRITE_BYTES,
@@ -206,7 +229,7 @@ impl User {
                 return Ended::Cut;
             }
         };
-        metrics.record(Trend::Connect, &[ms(began)]);
+        self.measure(Trend::Connect, &[ms(began)]);
         metrics.add(Counter::Connections, 1);
         if !std::mem::replace(is_first, false) {
             metrics.add(Counter::Reconnects, 1);
@@ -283,6 +306,7 @@ impl User {
                         metrics.error("the server ended the connection");
                         return Ended::Cut;
                     };
+                    let is_news = matches!(frame, Message::Binary(_));
                     let answers = match frame {
                         Message::Binary(frame) => {
                             metrics.add(Counter::MessagesIn, 1);
@@ -302,6 +326,9 @@ impl User {
                         }
                         Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Vec::new(),
                     };
+                    if is_news && synced.is_some() {
+                        self.look_whether_caught_up();
+                    }
                     if send(socket, &metrics, answers).await.is_err() {
                         return Ended::Cut;
                     }

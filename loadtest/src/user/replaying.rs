@@ -116,8 +116,10 @@ impl User {
             && is_idle
         {
             replayer.is_told = true;
-            // A run that is over has no use for it.
-            let _ = self.brief.through.send(());
+            if !self.brief.ends_caught_up {
+                // A run that is over has no use for it.
+                let _ = self.brief.through.send(());
+            }
         }
     }
 }

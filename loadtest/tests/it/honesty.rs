@@ -113,3 +113,65 @@ async fn a_word_of_saved_before_its_time_is_found() {
     assert!(summary.counters["early_acks"] > 0, "{summary:?}");
     assert!(warns(&summary, "were called saved"), "{:?}", summary.warnings);
 }
+
+/// A plan for one room: somebody writes `edits` edits of six characters, `readers` join a second later.
+fn room(url: &str, head: &str, edits: u32, readers: &str) -> Plan {
+    let text = format!(
+        "name = \"room\"\ndrain_s = 2\n{head}\ntarget = {{ url = \"{url}\" }}\n\
+         [[scenario]]\nname = \"author\"\nroom = \"honest\"\n\
+         executor = {{ kind = \"per-vu-iterations\", vus = 1, iterations = {edits}, duration_s = 8 }}\n\
+         actions = [{{ kind = \"typing\", per_s = 100 }}]\n\
+         [[scenario]]\nname = \"readers\"\nroom = \"honest\"\nstart_s = 1\n\
+         executor = {{ kind = \"constant-vus\", vus = 5, duration_s = 7 }}\n{readers}\n"
+    );
+    Plan::parse(&text, "room").expect("a plan")
+}
+
+async fn ran(plan: &Plan) -> Summary {
+    run(plan, &Watched::default(), &mut Progress::new(true))
+        .await
+        .expect("it runs")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_ends_when_all_have_caught_up_and_says_how_much_was_written() {
+    let url = start(Cheat::Nothing).await;
+    let first = ran(&room(&url, "ends_caught_up = true", 20, "")).await;
+    assert_eq!(first.trends["caught_up_ms"].count, 6, "{first:?}");
+    assert!(first.ran_s < 7.0 && first.errors.is_empty(), "{first:?}");
+    assert_eq!(first.counters["clocks"], 120);
+    // The next run on the same document: who knows what was written finds it there, under other ids.
+    let expected = "expect_clocks = 120";
+    let head = "ends_caught_up = true\nseed = 2";
+    let second = ran(&room(&url, head, 1, expected)).await;
+    assert_eq!(second.trends["caught_up_ms"].count, 6, "{second:?}");
+    assert!(second.errors.is_empty(), "{:?}", second.errors);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_that_is_not_there_is_not_caught_up_with_whatever_the_server_calls_synced() {
+    let url = start(Cheat::Nothing).await;
+    let summary = ran(&room(&url, "ends_caught_up = true", 1, "expect_clocks = 1000")).await;
+    assert_eq!(summary.trends["sync_ms"].count, 6);
+    assert_eq!(summary.trends["caught_up_ms"].count, 1, "{summary:?}");
+    assert!(
+        summary.errors.keys().any(|kind| kind.contains("the time was up")),
+        "{:?}",
+        summary.errors
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_measured_counts_and_is_in_no_trend() {
+    let url = start(Cheat::Nothing).await;
+    let text = "measured = false\nactions = [{ kind = \"typing\", per_s = 20 }]";
+    let summary = ran(&room(&url, "", 1, text)).await;
+    // The one reader who is measured is the author; all the others read each other's edits as well.
+    let (trend, whole) = (
+        summary.trends["delivery_ms"].count,
+        summary.counters["deliveries"],
+    );
+    assert!(trend > 0 && trend * 3 < whole, "{trend} of {whole}");
+    assert_eq!(summary.trends["connect_ms"].count, 1);
+    assert_eq!(summary.counters["undelivered"], 0);
+}

@@ -1,23 +1,30 @@
 //! `cargo xtask bench`: load-test plans against Roomtone and its peers, in turn; and the crates' own benches.
 
+mod aims;
 mod figures;
+mod graph;
+mod line;
+mod long;
 mod machine;
 mod micro;
+mod page;
 mod peers;
 mod plan;
 mod plot;
 mod process;
 mod report;
 mod run;
+mod scaling;
 mod suite;
+mod trace;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use crate::runner::{command, run as run_command};
 use crate::workspace::{claim_target, root, target_dir};
+use page::Page;
 use report::Report;
 use run::Bench;
 use suite::{ROWS, Row};
@@ -29,7 +36,7 @@ const QUICK_S: f64 = 5.0;
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(
-    after_help = "The whole suite with peers takes about twenty minutes a round; leave the machine alone meanwhile.\n\
+    after_help = "Five rounds of the whole suite with peers take about an hour, the long runs 45 minutes; leave the machine alone meanwhile.\n\
 Start with:  cargo xtask bench --quick --only fanout-50"
 )]
 pub(crate) struct Args {
@@ -42,9 +49,16 @@ pub(crate) struct Args {
     /// How many rounds. In each every server runs once, one after the other; medians are told.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pairs: u16,
-    /// Run this row only; may be given several times.
-    #[arg(long, value_name = "ROW", value_parser = clap::builder::PossibleValuesParser::new(ROWS.iter().map(|row| row.name)))]
+    /// Run this row only, with the rows that go before it on the same server; may be given several times.
+    #[arg(long, value_name = "ROW", value_parser = clap::builder::PossibleValuesParser::new(names()))]
     only: Vec<String>,
+    /// Instead of the suite: 10,000 connections for ten minutes, and half an hour of a session. Roomtone alone.
+    #[arg(long, conflicts_with_all = ["peers", "only"])]
+    long: bool,
+    /// Editing trace for the replay: JSON or .json.gz of the collection josephg/editing-traces [default: one of the
+    /// same size that is made up].
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_TRACE")]
+    trace: Option<PathBuf>,
     /// One round of five seconds: whether all works, not how well.
     #[arg(long)]
     quick: bool,
@@ -84,9 +98,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for peer in &missing {
         println!("without {}: {}", peer.name, peer.why);
     }
+    let session = trace::session(args.trace.as_deref(), &place)?;
     let bench = Bench {
         loadtest: &existing(binaries.join("roomtone-loadtest"))?,
         place: place.join("runs"),
+        session: &session.path,
         rounds: if args.quick { 1 } else { usize::from(args.pairs) },
         longest_s: args.quick.then_some(QUICK_S),
     };
@@ -95,6 +111,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         None if args.quick || !args.only.is_empty() => place.join("report"),
         None => root().join("docs"),
     };
+    let page = Page::new(out);
+    if args.long {
+        long::run(&bench, &servers[0], &page, &args.told())?;
+        println!("\n{}", page.path().display());
+        return Ok(());
+    }
     let mut report = Report {
         command: args.told(),
         is_quick: args.quick,
@@ -103,13 +125,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         servers: &servers,
         missing: &missing,
         outcomes: Vec::new(),
+        session: &session.about,
+        curves: Vec::new(),
     };
-    for row in ROWS.iter().filter(|row| args.wants(row)) {
-        report.outcomes.push(bench.row(row, &servers)?);
-        // After every row: who stops a suite keeps what it found.
-        write(&out, &report)?;
+    for chain in suite::chains() {
+        // What a row goes on from has to run before it.
+        let Some(last) = chain.iter().rposition(|row| args.wants(row)) else {
+            continue;
+        };
+        report.outcomes.extend(bench.chain(&chain[..=last], &servers)?);
+        // After every chain: who stops a suite keeps what it found.
+        write(&page, &report)?;
     }
-    println!("\n{}", out.join("BENCHMARKS.md").display());
+    if args.wants_scaling() {
+        report.curves = scaling::run(&bench, &servers[0])?;
+        write(&page, &report)?;
+    }
+    println!("\n{}", page.path().display());
     println!("{}: the summary of every run", bench.place.display());
     Ok(())
 }
@@ -119,18 +151,28 @@ impl Args {
         self.only.is_empty() || self.only.iter().any(|name| name == row.name)
     }
 
+    fn wants_scaling(&self) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == scaling::NAME)
+    }
+
     /// The command line, for the report: without what tells of one machine.
     fn told(&self) -> String {
         let mut words = vec!["cargo xtask bench".to_owned()];
         words.extend(self.peers.then(|| "--peers".to_owned()));
+        words.extend(self.long.then(|| "--long".to_owned()));
         if self.quick {
             words.push("--quick".to_owned());
-        } else {
+        } else if !self.long {
             words.push(format!("--pairs {}", self.pairs));
         }
         words.extend(self.only.iter().map(|name| format!("--only {name}")));
         words.join(" ")
     }
+}
+
+/// What `--only` knows.
+fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|row| row.name).chain([scaling::NAME])
 }
 
 /// Builds what is measured as it is shipped, and returns the folder with the binaries.
@@ -167,18 +209,16 @@ fn existing(binary: PathBuf) -> anyhow::Result<PathBuf> {
     Ok(binary)
 }
 
-fn write(out: &Path, report: &Report) -> anyhow::Result<()> {
-    let folder = out.join("benchmarks");
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let put = |path: PathBuf, text: String| {
-        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
-    };
+fn write(page: &Page, report: &Report) -> anyhow::Result<()> {
     for outcome in &report.outcomes {
         if let Some(svg) = report.plot(outcome) {
-            put(folder.join(format!("{}.svg", outcome.row.name)), svg)?;
+            page.picture(outcome.row.name, &svg)?;
         }
     }
-    put(out.join("BENCHMARKS.md"), report.markdown())
+    for curve in &report.curves {
+        page.picture(curve.grows.name(), &curve.svg())?;
+    }
+    page.suite(&report.markdown())
 }
 
 #[cfg(test)]
@@ -205,6 +245,13 @@ mod tests {
             args(&["--quick"]).expect("good").told(),
             "cargo xtask bench --quick"
         );
+        assert_eq!(
+            args(&["--long"]).expect("good").told(),
+            "cargo xtask bench --long"
+        );
+        let scaling = args(&["--only", "scaling"]).expect("good");
+        assert!(scaling.wants_scaling() && !some.wants_scaling());
+        assert!(args(&["--long", "--only", "rooms"]).is_err());
         assert!(args(&["--only", "nothing"]).is_err());
         assert!(args(&["--pairs", "0"]).is_err());
         assert!(args(&["micro", "gate", "--", "--quick"]).is_ok_and(|args| args.what.is_some()));

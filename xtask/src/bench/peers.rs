@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
@@ -10,6 +11,9 @@ use super::machine::said;
 use super::plan::Speech;
 use crate::runner::{command, has, run};
 use crate::workspace::{root, target_dir};
+
+/// Our own name.
+pub(crate) const OURS: &str = "Roomtone";
 
 /// The reference's name.
 pub(crate) const FLOOR: &str = "floor";
@@ -50,7 +54,7 @@ pub(crate) fn roomtone(binary: PathBuf, commit: Option<String>) -> anyhow::Resul
         .with_context(|| format!("{} does not tell its version", binary.display()))?;
     let version = last_word(&version);
     Ok(Server {
-        name: "Roomtone",
+        name: OURS,
         version: commit.map_or(version.clone(), |commit| format!("{version} at {commit}")),
         store: "SQLite, acknowledged after the commit",
         speech: speech("y-websocket"),
@@ -112,7 +116,11 @@ fn hocuspocus() -> anyhow::Result<Vec<Server>> {
         name: "Hocuspocus",
         version: node_version(&folder, "@hocuspocus/server")?,
         store: "SQLite, two to ten seconds behind",
-        speech: speech("hocuspocus"),
+        speech: Speech {
+            // With 2,000 it spends its time on its own queue, and does a tenth.
+            ahead: Some(200),
+            ..speech("hocuspocus")
+        },
         launch: Launch::Hocuspocus { folder },
     }])
 }
@@ -147,7 +155,11 @@ fn y_sweet() -> anyhow::Result<Vec<Server>> {
 
 /// Every dialect has its own path, and each server listens there.
 fn speech(dialect: &'static str) -> Speech {
-    Speech { dialect, path: None }
+    Speech {
+        dialect,
+        path: None,
+        ahead: None,
+    }
 }
 
 /// A folder below the target folder with the packages of one peer: the checkout stays as it is.
@@ -251,6 +263,31 @@ impl Server {
         }
     }
 
+    /// The signal on which it ends in order, for `kill`.
+    pub(crate) fn stop_signal(&self) -> &'static str {
+        match self.launch {
+            // Of any other it dies at once, and with it what it has not stored yet.
+            Launch::YSweet { .. } => "-INT",
+            Launch::Roomtone { .. }
+            | Launch::Floor { .. }
+            | Launch::YWebsocket { .. }
+            | Launch::Hocuspocus { .. } => "-TERM",
+        }
+    }
+
+    /// How long its store may take to get what was relayed: it is given that before it is stopped.
+    pub(crate) fn store_patience(&self) -> Duration {
+        match self.launch {
+            // It tells nobody how far it is, and does not wait for it when it is stopped.
+            Launch::YWebsocket { is_stored: true, .. } => Duration::from_secs(3),
+            Launch::YWebsocket { .. }
+            | Launch::Roomtone { .. }
+            | Launch::Floor { .. }
+            | Launch::Hocuspocus { .. }
+            | Launch::YSweet { .. } => Duration::ZERO,
+        }
+    }
+
     /// Whether it is a reference for what delivering costs, and no server that one could run.
     pub(crate) fn is_floor(&self) -> bool {
         matches!(self.launch, Launch::Floor { .. })
@@ -308,5 +345,6 @@ mod tests {
             "serve --host 127.0.0.1 --port 5 d"
         );
         assert!(theirs.wants_rooms() && !ours.wants_rooms());
+        assert_eq!((theirs.stop_signal(), ours.stop_signal()), ("-INT", "-TERM"));
     }
 }

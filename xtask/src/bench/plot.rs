@@ -11,6 +11,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) unit: &'a str,
     /// The most that is aimed at.
     pub(crate) aim: Option<f64>,
+    /// Whether more is better.
+    pub(crate) is_better_higher: bool,
     /// Ours first.
     pub(crate) bars: Vec<Bar<'a>>,
 }
@@ -39,7 +41,7 @@ const LINEAR_RATIO_MAX: f64 = 30.0;
 /// Characters of a line below the title.
 const ABOUT_CHARS_MAX: usize = 118;
 
-const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.h{font-size:17px;font-weight:600}.p{font-weight:600}\
+pub(crate) const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.h{font-size:17px;font-weight:600}.p{font-weight:600}\
 .s{fill:#59636e;font-size:12px}.ours{fill:#0969da}.peer{fill:#8c959f}.grid{stroke:#d1d9e0}.range{stroke:#1f2328;stroke-width:1.5}\
 .aim{stroke:#1a7f37;stroke-width:1.5;stroke-dasharray:4 3}.at{fill:#1a7f37;font-size:12px}.bg{fill:#fff}\
 @media(prefers-color-scheme:dark){text{fill:#f0f6fc}.s{fill:#9198a1}.ours{fill:#4493f8}.peer{fill:#656c76}.grid{stroke:#3d444d}\
@@ -75,7 +77,8 @@ fn panel_height(panel: &Panel) -> f64 {
 fn draw(panel: &Panel, top: f64, out: &mut String) {
     let scale = Scale::of(panel);
     let kind = if scale.is_log { ", logarithmic" } else { "" };
-    let title = format!("{}, {}{kind}; less is better", panel.title, panel.unit);
+    let better = if panel.is_better_higher { "more" } else { "less" };
+    let title = format!("{}, {}{kind}; {better} is better", panel.title, panel.unit);
     let (bars_y, bars_end) = (top + PANEL_HEAD, top + panel_height(panel) - PANEL_FOOT);
     put(
         out,
@@ -214,7 +217,7 @@ impl Scale {
 }
 
 /// Without noughts that say nothing.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let text = format!("{value:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -241,7 +244,7 @@ fn described(about: &str, panels: &[Panel]) -> String {
     text
 }
 
-fn shortened(about: &str) -> String {
+pub(crate) fn shortened(about: &str) -> String {
     if about.chars().count() <= ABOUT_CHARS_MAX {
         return about.to_owned();
     }
@@ -249,7 +252,7 @@ fn shortened(about: &str) -> String {
     format!("{}…", kept.trim_end())
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -278,6 +281,7 @@ mod tests {
             title: "cost",
             unit: "µs",
             aim: None,
+            is_better_higher: false,
             bars: values.iter().map(bar).collect(),
         }
     }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// How often something is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// A server settles for so long before its memory is read.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_millis(500);
 /// Bytes of a server's last words that are passed on.
 const LAST_WORDS_BYTES_MAX: usize = 300;
 
@@ -36,40 +36,29 @@ pub(crate) struct Running {
     pub(crate) empty_rss_mb: Option<f64>,
     log: PathBuf,
     /// Its data, which goes with it.
-    _data: TempDir,
+    data: TempDir,
+    /// On which it ends in order.
+    stop_signal: &'static str,
 }
 
 impl Running {
     /// Starts a server with its data below `place`, and makes `rooms` where it wants them made.
-    pub(crate) fn start(
-        server: &Server,
-        place: &std::path::Path,
-        rooms: &[String],
-    ) -> anyhow::Result<Running> {
+    pub(crate) fn start(server: &Server, place: &Path, rooms: &[String]) -> anyhow::Result<Running> {
         fs::create_dir_all(place).with_context(|| format!("{} cannot be made", place.display()))?;
         let data = tempfile::Builder::new().prefix("data-").tempdir_in(place);
         let data = data.with_context(|| format!("no folder can be made in {}", place.display()))?;
         let log = place.join("server.log");
-        let errors = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let port = free_port()?;
-        let child = server
-            .command(port, data.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()
-            .with_context(|| format!("{} cannot be started", server.name))?;
         // From here on it is stopped whatever happens.
         let mut running = Running {
-            child,
+            child: spawn(server, port, data.path(), &log)?,
             port,
             empty_rss_mb: None,
             log,
-            _data: data,
+            data,
+            stop_signal: server.stop_signal(),
         };
-        running.await_socket(server.name)?;
-        sleep(SETTLE);
-        running.empty_rss_mb = rss_mb(running.pid());
+        running.settle(server.name)?;
         if server.wants_rooms() {
             for room in rooms {
                 running
@@ -78,6 +67,36 @@ impl Running {
             }
         }
         Ok(running)
+    }
+
+    /// Stops it in order and starts it again with the same data, on another port.
+    pub(crate) fn restart(&mut self, server: &Server) -> anyhow::Result<()> {
+        sleep(server.store_patience());
+        self.stop();
+        self.port = free_port()?;
+        self.child = spawn(server, self.port, self.data.path(), &self.log)?;
+        self.settle(server.name)
+    }
+
+    fn settle(&mut self, name: &str) -> anyhow::Result<()> {
+        self.await_socket(name)?;
+        sleep(SETTLE);
+        self.empty_rss_mb = rss_mb(self.pid());
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        // Politely first, by the tool that every system has: a server that is killed leaves its last work undone.
+        let asked = Command::new("kill")
+            .args([self.stop_signal, &self.pid().to_string()])
+            .status();
+        let until = Instant::now() + STOP_PATIENCE;
+        while asked.is_ok() && !self.is_gone() && Instant::now() < until {
+            sleep(LOOK);
+        }
+        // What is gone cannot be killed, and that is well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -133,16 +152,19 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Politely first, by the tool that every system has: a server that is killed leaves its last work undone.
-        let asked = Command::new("kill").arg(self.pid().to_string()).status();
-        let until = Instant::now() + STOP_PATIENCE;
-        while asked.is_ok() && !self.is_gone() && Instant::now() < until {
-            sleep(LOOK);
-        }
-        // What is gone cannot be killed, and that is well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
+}
+
+fn spawn(server: &Server, port: u16, data: &Path, log: &Path) -> anyhow::Result<Child> {
+    let errors = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
+    server
+        .command(port, data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors)
+        .spawn()
+        .with_context(|| format!("{} cannot be started", server.name))
 }
 
 /// A port that is free now. Somebody may take it before the server does; then the server says so.

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::aims::{self, Aim, Bar, Judgement};
 use super::figures::{Metric, Run, Spread, number, spread};
 use super::machine;
-use super::peers::{FLOOR, Missing, Server};
-use super::plot::{self, Bar, Panel};
+use super::peers::{FLOOR, Missing, OURS, Server};
+use super::plot::{self, Panel};
 use super::run::Outcome;
+use super::scaling::Curve;
 use crate::workspace::{root, target_dir};
 
 /// All that is told.
@@ -22,6 +24,9 @@ pub(crate) struct Report<'a> {
     pub(crate) servers: &'a [Server],
     pub(crate) missing: &'a [Missing],
     pub(crate) outcomes: Vec<Outcome>,
+    /// What is replayed, in a sentence.
+    pub(crate) session: &'a str,
+    pub(crate) curves: Vec<Curve>,
 }
 
 impl Report<'_> {
@@ -36,7 +41,12 @@ impl Report<'_> {
         for outcome in &self.outcomes {
             self.row(outcome, &mut page);
         }
-        page.push_str("\n## Plots\n");
+        for curve in &self.curves {
+            page.push_str(&curve.section());
+        }
+        if self.outcomes.iter().any(|outcome| self.plot(outcome).is_some()) {
+            page.push_str("\n## Plots\n");
+        }
         for outcome in self
             .outcomes
             .iter()
@@ -83,10 +93,16 @@ least and the most in brackets. CPU is that of the server's process tree as the 
 counts nowhere, when an edit did not reach a reader, when two documents of a room differ at the end, or when somebody could
 not connect. Presence that got lost voids nothing and is told below its table. CPU per delivered edit is taken from the
 seconds in which everybody has been there for one; an edit that arrives at one reader is one delivery, and the cursor move that goes
-with it is not counted. Memory growth is from the empty server. The ratio is Roomtone's median over the best peer's: below 1 is
-better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST.md](LOADTEST.md) says how the load tester measures.
+with it is not counted. Memory growth is from the empty server, or from the one that was started again. Somebody has the document when
+all of it is there, whatever the server calls synced; the time is counted from when one was to come. A peer that waited in vain for what
+never came did not finish, and is left out of the later rounds. The ratio is Roomtone's median over the best peer's: below 1 is
+better than every peer, and in rates above 1. y-sweet's rooms are made before anybody joins. [LOADTEST.md](LOADTEST.md) says how the load
+tester measures.
+
+{} Meanwhile 2,000 edits may be on their way, with Hocuspocus 200: with more it does a tenth. A server whose store
+is behind what it relayed, and which does not wait for it, gets three seconds before it is stopped.
 ",
-                self.rounds
+                self.rounds, self.session
             ),
         );
     }
@@ -94,23 +110,30 @@ better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST
     fn aims(&self, page: &mut String) {
         let mut lines = String::new();
         for outcome in &self.outcomes {
-            for metric in outcome.row.metrics {
-                let Some(aim) = outcome.row.aim(*metric) else {
-                    continue;
-                };
-                let ours = self.spread(outcome, 0, *metric);
-                let measured = ours.map_or("none".to_owned(), |ours| number(ours.median));
+            let aims = outcome
+                .row
+                .metrics
+                .iter()
+                .flat_map(|metric| outcome.row.aims(*metric));
+            for aim in aims {
+                let judgement = self.judge(outcome, aim);
+                let is_ratio = aim.bar.mark().is_none();
+                let unit = if is_ratio { "ratio" } else { aim.metric.unit() };
                 put(
                     &mut lines,
                     format_args!(
-                        "| {} | {}, {} | ≤ {aim} | {measured} | {} |\n",
+                        "| {} | {}, {unit} | {} | {} | {} |\n",
                         outcome.row.name,
-                        metric.label(),
-                        metric.unit(),
-                        verdict(aim, ours)
+                        aim.metric.label(),
+                        aim.bar.told(),
+                        judgement.told(),
+                        judgement.verdict
                     ),
                 );
             }
+        }
+        for curve in &self.curves {
+            lines.push_str(&curve.aims());
         }
         if !lines.is_empty() {
             put(
@@ -122,38 +145,67 @@ better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST
         }
     }
 
+    fn judge(&self, outcome: &Outcome, aim: &Aim) -> Judgement {
+        let spreads = self.spreads(outcome, aim.metric);
+        let names = self.names();
+        let other = match aim.bar {
+            Bar::Most(_) | Bar::Least(_) => None,
+            Bar::OfFloor(_) => aims::floor(&spreads, &names),
+            Bar::OfBestPeer(_) => aims::best_peer(aim.metric, &spreads, &names).map(|(median, _)| median),
+            Bar::OfRow(row, _) => {
+                let other = self.outcomes.iter().find(|outcome| outcome.row.name == row);
+                other
+                    .and_then(|other| self.spread(other, 0, aim.metric))
+                    .map(|spread| spread.median)
+            }
+        };
+        let has_run = outcome.runs.first().is_some_and(|runs| !runs.is_empty());
+        aim.bar.judge(spreads.first().copied().flatten(), other, has_run)
+    }
+
     fn row(&self, outcome: &Outcome, page: &mut String) {
         let row = outcome.row;
         put(page, format_args!("\n## {}\n\n{}\n\n", row.name, outcome.about));
-        let has_aim = row.metrics.iter().any(|metric| row.aim(*metric).is_some());
-        let has_peers = self.servers.len() > 1;
+        let has_aim = row
+            .metrics
+            .iter()
+            .any(|metric| row.aims(*metric).next().is_some());
+        // Who does not run the row has no column.
+        let columns: Vec<usize> = (0..self.servers.len())
+            .filter(|server| outcome.runs.get(*server).is_some_and(|runs| !runs.is_empty()))
+            .collect();
+        let has_peers = columns.len() > 1;
         let aim_head = if has_aim { " aim |" } else { "" };
         let ratio_head = if has_peers { " ratio |" } else { "" };
-        let names: Vec<&str> = self.servers.iter().map(|server| server.name).collect();
+        let names = self.names();
+        let heads: Vec<&str> = columns.iter().map(|server| names[*server]).collect();
         put(
             page,
-            format_args!("| |{aim_head} {} |{ratio_head}\n", names.join(" | ")),
+            format_args!("| |{aim_head} {} |{ratio_head}\n", heads.join(" | ")),
         );
-        let columns = 1 + usize::from(has_aim) + names.len() + usize::from(has_peers);
-        put(page, format_args!("|{}\n", "---|".repeat(columns)));
+        let count = 1 + usize::from(has_aim) + heads.len() + usize::from(has_peers);
+        put(page, format_args!("|{}\n", "---|".repeat(count)));
         for metric in row.metrics {
-            let spreads: Vec<Option<Spread>> = (0..names.len())
-                .map(|server| self.spread(outcome, server, *metric))
-                .collect();
+            let spreads = self.spreads(outcome, *metric);
             if spreads.iter().all(Option::is_none) {
                 continue;
             }
             put(page, format_args!("| {}, {} |", metric.label(), metric.unit()));
             if has_aim {
-                let aim = row.aim(*metric);
-                let told = aim.map(|aim| format!("≤ {aim}: {}", verdict(aim, spreads[0])));
-                put(page, format_args!(" {} |", told.unwrap_or_default()));
+                let told: Vec<String> = row
+                    .aims(*metric)
+                    .map(|aim| format!("{}: {}", aim.bar.told(), self.judge(outcome, aim).verdict))
+                    .collect();
+                put(page, format_args!(" {} |", told.join("; ")));
             }
-            for one in &spreads {
-                put(page, format_args!(" {} |", one.map_or("–".to_owned(), told)));
+            for server in &columns {
+                put(
+                    page,
+                    format_args!(" {} |", spreads[*server].map_or("–".to_owned(), told)),
+                );
             }
             if has_peers {
-                put(page, format_args!(" {} |", ratio(&spreads, &names)));
+                put(page, format_args!(" {} |", ratio(*metric, &spreads, &names)));
             }
             page.push('\n');
         }
@@ -161,18 +213,12 @@ better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST
             page,
             format_args!("| runs that count |{}", if has_aim { " |" } else { "" }),
         );
-        for runs in &outcome.runs {
-            let good = runs.iter().filter(|run| run.void.is_none()).count();
-            let void = if good < runs.len() {
-                ", **void** the others"
-            } else {
-                ""
-            };
-            put(page, format_args!(" {good} of {}{void} |", runs.len()));
+        for server in &columns {
+            put(page, format_args!(" {} |", counted(&outcome.runs[*server])));
         }
         page.push_str(if has_peers { " |\n" } else { "\n" });
-        for (name, runs) in names.iter().zip(&outcome.runs) {
-            notes(name, runs, page);
+        for server in columns {
+            notes(names[server], &outcome.runs[server], page);
         }
     }
 
@@ -185,12 +231,14 @@ better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST
             .map(|metric| Panel {
                 title: metric.label(),
                 unit: metric.unit(),
-                aim: outcome.row.aim(*metric),
+                aim: outcome.row.mark(*metric),
+                is_better_higher: metric.is_better_higher(),
                 bars: self
                     .servers
                     .iter()
                     .enumerate()
-                    .map(|(server, of)| Bar {
+                    .filter(|(server, _)| outcome.runs.get(*server).is_some_and(|runs| !runs.is_empty()))
+                    .map(|(server, of)| plot::Bar {
                         name: of.name,
                         spread: self.spread(outcome, server, *metric),
                     })
@@ -201,8 +249,18 @@ better than every peer. y-sweet's rooms are made before anybody joins. [LOADTEST
         (!panels.is_empty()).then(|| plot::svg(outcome.row.name, &outcome.about, &panels))
     }
 
+    fn names(&self) -> Vec<&'static str> {
+        self.servers.iter().map(|server| server.name).collect()
+    }
+
     fn spread(&self, outcome: &Outcome, server: usize, metric: Metric) -> Option<Spread> {
         spread(outcome.runs.get(server)?, metric)
+    }
+
+    fn spreads(&self, outcome: &Outcome, metric: Metric) -> Vec<Option<Spread>> {
+        (0..self.servers.len())
+            .map(|server| self.spread(outcome, server, metric))
+            .collect()
     }
 }
 
@@ -214,7 +272,16 @@ fn notes(name: &str, runs: &[Run], page: &mut String) {
         .map(cell)
         .collect();
     if !voids.is_empty() {
-        put(page, format_args!("\n{name}, void: {}.\n", voids.join("; ")));
+        let is_left_out = runs.iter().any(|run| run.is_hopeless);
+        let rest = if is_left_out && name != OURS {
+            ", and it was not run again"
+        } else {
+            ""
+        };
+        put(
+            page,
+            format_args!("\n{name}, void: {}{rest}.\n", voids.join("; ")),
+        );
     }
     let lost: Vec<String> = runs
         .iter()
@@ -247,12 +314,17 @@ fn notes(name: &str, runs: &[Run], page: &mut String) {
     }
 }
 
-fn verdict(aim: f64, ours: Option<Spread>) -> &'static str {
-    match ours {
-        Some(ours) if ours.median <= aim => "met",
-        Some(_) => "not met",
-        None => "not measured",
-    }
+/// How many runs count, and what became of the others.
+fn counted(runs: &[Run]) -> String {
+    let good = runs.iter().filter(|run| run.void.is_none()).count();
+    let rest = if runs.iter().any(|run| run.is_hopeless) {
+        ", **did not finish**"
+    } else if good < runs.len() {
+        ", **void** the others"
+    } else {
+        ""
+    };
+    format!("{good} of {}{rest}", runs.len())
 }
 
 fn told(spread: Spread) -> String {
@@ -266,32 +338,17 @@ fn told(spread: Spread) -> String {
 }
 
 /// Ours over the best peer's. What shrank, or is nothing, has no ratio.
-fn ratio(spreads: &[Option<Spread>], names: &[&str]) -> String {
-    let mut others: Vec<(f64, &str)> = spreads
-        .iter()
-        .zip(names)
-        .skip(1)
-        .filter_map(|(one, name)| Some(((*one)?.median, *name)))
-        .collect();
-    others.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let Some(ours) = spreads
-        .first()
-        .copied()
-        .flatten()
-        .filter(|ours| ours.median > 0.0)
-    else {
+fn ratio(metric: Metric, spreads: &[Option<Spread>], names: &[&str]) -> String {
+    let ours = spreads.first().copied().flatten().map(|ours| ours.median);
+    let Some(ours) = ours.filter(|ours| *ours > 0.0) else {
         return "–".to_owned();
     };
     // The floor is no server that one could run: it is told by itself.
-    let (floor, peers): (Vec<_>, Vec<_>) = others
-        .iter()
-        .filter(|(other, _)| *other > 0.0)
-        .partition(|(_, name)| *name == FLOOR);
-    let told: Vec<String> = peers
-        .first()
+    let floor = aims::floor(spreads, names).map(|median| (median, FLOOR));
+    let told: Vec<String> = aims::best_peer(metric, spreads, names)
         .into_iter()
-        .chain(floor.first())
-        .map(|(other, name)| format!("{} of {name}", number(ours.median / other)))
+        .chain(floor)
+        .map(|(other, name)| format!("{} of {name}", number(ours / other)))
         .collect();
     if told.is_empty() {
         "–".to_owned()
@@ -301,7 +358,7 @@ fn ratio(spreads: &[Option<Spread>], names: &[&str]) -> String {
 }
 
 /// Text that fits into a table, without paths of this machine.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let text = text.replace(&target_dir().display().to_string(), "TARGET");
     let text = text.replace(&root().display().to_string(), ".");
     text.replace(['\n', '\r'], " ").replace('|', "/")
@@ -316,6 +373,8 @@ fn put(page: &mut String, text: std::fmt::Arguments) {
 mod tests {
     use super::*;
 
+    const CPU: Metric = Metric::CpuPerEdit;
+
     fn one(median: f64) -> Option<Spread> {
         Some(Spread {
             median,
@@ -327,21 +386,17 @@ mod tests {
     #[test]
     fn the_ratio_is_to_the_best_peer() {
         let names = ["Roomtone", "a", "b", "c"];
-        assert_eq!(ratio(&[one(2.0), one(8.0), None, one(4.0)], &names), "0.50 of c");
-        assert_eq!(ratio(&[one(2.0), None, None, None], &names), "–");
         assert_eq!(
-            ratio(&[one(2.0), one(1.0), one(4.0)], &["Roomtone", FLOOR, "b"]),
+            ratio(CPU, &[one(2.0), one(8.0), None, one(4.0)], &names),
+            "0.50 of c"
+        );
+        assert_eq!(ratio(CPU, &[one(2.0), None, None, None], &names), "–");
+        assert_eq!(
+            ratio(CPU, &[one(2.0), one(1.0), one(4.0)], &["Roomtone", FLOOR, "b"]),
             "0.50 of b, 2.00 of floor"
         );
-        assert_eq!(ratio(&[None, one(8.0), None, None], &names), "–");
-        assert_eq!(ratio(&[one(2.0), one(-1.0)], &names), "–");
-    }
-
-    #[test]
-    fn aims_are_judged_truthfully() {
-        assert_eq!(verdict(4.5, one(4.5)), "met");
-        assert_eq!(verdict(4.5, one(4.51)), "not met");
-        assert_eq!(verdict(4.5, None), "not measured");
+        assert_eq!(ratio(CPU, &[None, one(8.0), None, None], &names), "–");
+        assert_eq!(ratio(CPU, &[one(2.0), one(-1.0)], &names), "–");
     }
 
     #[test]
@@ -369,6 +424,8 @@ mod tests {
             servers: &[],
             missing: &missing,
             outcomes: vec![outcome],
+            session: "A session.",
+            curves: Vec::new(),
         };
         let page = report.markdown();
         for wanted in [
@@ -383,5 +440,19 @@ mod tests {
         let mut text = String::new();
         notes("x", &[Run::failed("undelivered 3".to_owned())], &mut text);
         assert_eq!(text, "\nx, void: undelivered 3.\n");
+    }
+
+    #[test]
+    fn who_did_not_finish_is_told_so_and_not_run_again() {
+        let hopeless = Run {
+            is_hopeless: true,
+            ..Run::failed("did not finish".to_owned())
+        };
+        assert_eq!(counted(&[hopeless]), "0 of 1, **did not finish**");
+        assert_eq!(
+            counted(&[Run::default(), Run::failed("diverged 1".to_owned())]),
+            "1 of 2, **void** the others"
+        );
+        assert_eq!(counted(&[Run::default()]), "1 of 1");
     }
 }

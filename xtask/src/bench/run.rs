@@ -3,16 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
-use super::figures::{self, Run, number};
+use super::figures::{self, Run, Sent, number};
 use super::peers::Server;
-use super::plan::{self, Plan};
+use super::plan::{self, Earlier, Plan};
 use super::process::Running;
 use super::suite::Row;
 use crate::runner::command;
 use crate::workspace::root;
+
+/// A row that goes on with a server begins so long after the one before.
+const FOLLOWS_AFTER: Duration = Duration::from_secs(2);
 
 /// How the suite is run.
 #[derive(Debug)]
@@ -20,6 +26,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) loadtest: &'a Path,
     /// Folder for data, plans and summaries.
     pub(crate) place: PathBuf,
+    /// The session that is replayed.
+    pub(crate) session: &'a Path,
     pub(crate) rounds: usize,
     /// Where scenarios are cut, in seconds.
     pub(crate) longest_s: Option<f64>,
@@ -30,39 +38,122 @@ pub(crate) struct Bench<'a> {
 pub(crate) struct Outcome {
     pub(crate) row: &'static Row,
     pub(crate) about: String,
-    /// The runs of each server, in the order of the servers.
+    /// The runs of each server, in the order of the servers. A peer that did not finish is not run again.
     pub(crate) runs: Vec<Vec<Run>>,
 }
 
+/// A server in the middle of a chain of rows.
+#[derive(Default)]
+struct Turn {
+    running: Option<Running>,
+    earlier: Earlier,
+}
+
 impl Bench<'_> {
-    /// All runs of a row.
-    pub(crate) fn row(&self, row: &'static Row, servers: &[Server]) -> anyhow::Result<Outcome> {
-        let text = fs::read_to_string(root().join(row.plan))
-            .with_context(|| format!("{} cannot be read", row.plan))?;
-        let mut runs = vec![Vec::new(); servers.len()];
-        let mut about = String::new();
+    /// All runs of rows that follow each other.
+    pub(crate) fn chain(&self, rows: &[&'static Row], servers: &[Server]) -> anyhow::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for row in rows {
+            outcomes.push(Outcome {
+                row,
+                about: self.plan(row.plan, &servers[0], Earlier::default())?.about,
+                runs: vec![Vec::new(); servers.len()],
+            });
+        }
         for round in 0..self.rounds {
             // In turn, so that what else the machine does falls on all alike.
-            for (server, runs) in servers.iter().zip(&mut runs) {
-                if server.is_floor() && !row.has_floor {
-                    continue;
+            for (place, server) in servers.iter().enumerate() {
+                let mut turn = Turn::default();
+                let mut stopped: Option<Run> = None;
+                for outcome in &mut outcomes {
+                    let row = outcome.row;
+                    let runs = &mut outcome.runs[place];
+                    if row.is_ours_alone && place > 0 || server.is_floor() && !row.has_floor {
+                        continue;
+                    }
+                    if place > 0 && runs.iter().any(|run| run.is_hopeless) {
+                        // What the first row writes the others need; without the others one can do.
+                        if row.follows {
+                            continue;
+                        }
+                        break;
+                    }
+                    if let Some(stopped) = &stopped {
+                        runs.push(stopped.clone());
+                        continue;
+                    }
+                    let began = Instant::now();
+                    // A peer that breaks down is a finding, not the end of the suite.
+                    let run = self
+                        .step(row, server, round, &mut turn)
+                        .unwrap_or_else(|error| Run::failed(format!("{error:#}")));
+                    let took_s = began.elapsed().as_secs_f64();
+                    println!(
+                        "{}  ({took_s:.0} s)",
+                        line(row, server.name, (round + 1, self.rounds), &run)
+                    );
+                    if !row.follows {
+                        stopped = run.void.as_ref().map(|void| Run {
+                            is_hopeless: run.is_hopeless,
+                            ..Run::failed(format!("{} before it: {void}", row.name))
+                        });
+                    }
+                    runs.push(run);
                 }
-                let plan = plan::derive(&text, server.speech, self.longest_s)
-                    .with_context(|| row.plan.to_owned())?;
-                let run = self.once(row, server, &plan, round);
-                // A peer that breaks down is a finding, not the end of the suite.
-                let run = run.unwrap_or_else(|error| Run::failed(format!("{error:#}")));
-                println!("{}", line(row, server.name, (round + 1, self.rounds), &run));
-                runs.push(run);
-                about = plan.about;
             }
         }
-        Ok(Outcome { row, about, runs })
+        Ok(outcomes)
     }
 
-    fn once(&self, row: &Row, server: &Server, plan: &Plan, round: usize) -> anyhow::Result<Run> {
-        let mut running = Running::start(server, &self.place, &plan.rooms)?;
+    /// One row on one server: started, filled and started again as the row wants it.
+    fn step(&self, row: &Row, server: &Server, round: usize, turn: &mut Turn) -> anyhow::Result<Run> {
         let stem = format!("{}-{}-{}", row.name, slug(server.name), round + 1);
+        if !row.follows {
+            // The one before first ends, then the next begins.
+            *turn = Turn::default();
+            let mut rooms = Vec::new();
+            for path in row.plans() {
+                rooms.extend(self.plan(path, server, Earlier::default())?.rooms);
+            }
+            turn.running = Some(Running::start(server, &self.place, &rooms)?);
+        }
+        let running = turn
+            .running
+            .as_mut()
+            .context("there is no server to go on with")?;
+        if let Some(fill) = row.fill {
+            let plan = self.plan(fill, server, turn.earlier)?;
+            let run = self.measure(&plan, running, &format!("{stem}-fill"))?;
+            if let Some(void) = run.void {
+                bail!("what was to be there could not be written: {void}");
+            }
+            turn.earlier = after(turn.earlier, &run, &plan);
+        }
+        if row.restarts {
+            running.restart(server)?;
+        } else if row.follows {
+            // What the row before has left undone is not this one's.
+            sleep(FOLLOWS_AFTER);
+        }
+        let plan = self.plan(row.plan, server, turn.earlier)?;
+        let run = self.measure(&plan, running, &stem)?;
+        turn.earlier = after(turn.earlier, &run, &plan);
+        Ok(run)
+    }
+
+    fn plan(&self, path: &str, server: &Server, earlier: Earlier) -> anyhow::Result<Plan> {
+        let text = fs::read_to_string(root().join(path)).with_context(|| format!("{path} cannot be read"))?;
+        plan::derive(&text, server.speech, self.longest_s, earlier).with_context(|| path.to_owned())
+    }
+
+    /// Runs a plan and reads what it gave.
+    pub(crate) fn measure(&self, plan: &Plan, running: &mut Running, stem: &str) -> anyhow::Result<Run> {
+        let summary = self.summary(plan, running, stem)?;
+        figures::read(&summary, running.empty_rss_mb, Sent::of(plan))
+    }
+
+    /// Runs a plan.
+    pub(crate) fn summary(&self, plan: &Plan, running: &mut Running, stem: &str) -> anyhow::Result<Value> {
         let file = |ending: &str| self.place.join(format!("{stem}.{ending}"));
         let (plan_file, json) = (file("toml"), file("json"));
         fs::write(&plan_file, &plan.text)
@@ -74,6 +165,8 @@ impl Bench<'_> {
             .args(["--target", &format!("ws://127.0.0.1:{}", running.port)])
             .args(["--pid", &running.pid().to_string(), "--quiet", "--json"])
             .arg(&json)
+            .arg("--trace")
+            .arg(self.session)
             .stdout(Stdio::null())
             .output()
             .context("the load tester cannot be started")?;
@@ -85,8 +178,15 @@ impl Bench<'_> {
             bail!("the load tester: {}", said.lines().last().unwrap_or_default());
         }
         let text = fs::read_to_string(&json).context("the load tester left no summary")?;
-        let summary = serde_json::from_str(&text).context("the summary is not JSON")?;
-        figures::read(&summary, running.empty_rss_mb, plan.users)
+        serde_json::from_str(&text).context("the summary is not JSON")
+    }
+}
+
+/// What is there after one more run: plans that write do so evenly over their rooms.
+fn after(earlier: Earlier, run: &Run, plan: &Plan) -> Earlier {
+    Earlier {
+        plans_count: earlier.plans_count + 1,
+        clocks_per_room: earlier.clocks_per_room + run.clocks / plan.rooms.len().max(1) as u64,
     }
 }
 
