@@ -28,7 +28,7 @@ pub use compact::{CompactError, CompactReport, compact};
 pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
 pub use faults::{Faults, FaultyStore};
 pub use memory::MemoryStore;
-pub use postgres::{BadPostgresUrl, PostgresOptions, PostgresStore};
+pub use postgres::{BadPostgresUrl, Followed, Follower, PostgresOptions, PostgresStore};
 pub use record::{AppendId, Batch, Epoch, Generation, Record, Row, RowId};
 pub use sqlite::SqliteStore;
 pub use store::{

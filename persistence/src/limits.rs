@@ -126,3 +126,7 @@ pub const APPENDS_KEPT_SECONDS: u64 = 86_400;
 /// Appends that PostgreSQL remembers of a running server though they were answered. At the bound the older half is
 /// forgotten, with the next append.
 pub const APPENDS_ANSWERED_COUNT_MAX: usize = 128;
+
+/// How often a follower looks into the log when nobody announces anything, in milliseconds. Two people on two nodes see
+/// each other after at most this and a commit.
+pub const FOLLOW_POLL_MS: u64 = 1_000;

@@ -4,6 +4,7 @@ mod append;
 mod compact;
 mod connections;
 mod document;
+mod follow;
 mod lease;
 mod ledger;
 mod open;
@@ -11,10 +12,13 @@ mod options;
 mod quarantine;
 mod read;
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 
 use self::append::Appender;
 use self::connections::{Connections, within};
+pub use self::follow::{Followed, Follower};
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
 use crate::record::{AppendId, Batch, Epoch, Record};
@@ -50,6 +54,18 @@ impl PostgresStore {
     /// could lose what it has acknowledged or is too old, [`StoreError::Schema`] when a newer version wrote it.
     pub async fn open(options: PostgresOptions) -> Result<PostgresStore, StoreError> {
         open::open(options).await
+    }
+
+    /// Whether every append is announced to followers of other nodes, so that they need not wait for their next look. Off
+    /// at first: PostgreSQL lets transactions that announce something commit one after the other only, those of all
+    /// nodes.
+    pub fn announce(&self, on: bool) {
+        self.appender.announces.store(on, Ordering::Relaxed);
+    }
+
+    /// Follows what other nodes write.
+    pub fn follow(&self) -> Follower<'_> {
+        Follower::new(self)
     }
 
     async fn begin_compaction(

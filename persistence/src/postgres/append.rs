@@ -1,6 +1,7 @@
 //! Writing batches to the log.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::Connection;
@@ -8,6 +9,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::document::{self, names};
+use super::follow::CHANNEL;
 use super::ledger::{self, Entry};
 use crate::limits::{APPENDS_ANSWERED_COUNT_MAX, INSERT_BYTES_TARGET, KNOWN_DOCS_MAX};
 use crate::record::{AppendId, Batch, Epoch};
@@ -27,6 +29,8 @@ pub(crate) struct Appender {
     /// Appends that were answered, oldest first: their entries are of no more use, but for the youngest, whose answers may
     /// still be lost on their way to whoever asked.
     settled: Mutex<VecDeque<i64>>,
+    /// Whether followers are told at once.
+    pub(crate) announces: AtomicBool,
 }
 
 /// An append on its way: the batches, and the rows that each is framed into.
@@ -44,6 +48,7 @@ impl Appender {
             node,
             ids: Mutex::default(),
             settled: Mutex::default(),
+            announces: AtomicBool::new(false),
         }
     }
 
@@ -78,16 +83,24 @@ impl Appender {
             batches,
             framed,
         };
+        // Those whose deletion fails stay until the run is forgotten.
+        let settled = self.take_settled(id.sequence());
         let appended = match self.known(batches) {
             Some(docs) if framed.iter().flatten().map(Vec::len).sum::<usize>() <= INSERT_BYTES_TARGET => {
-                let settled = self.take_settled(id.sequence());
-                // Those whose deletion fails stay until the run is forgotten.
-                match at_once(connection, append, &docs, &settled).await? {
+                match at_once(
+                    connection,
+                    append,
+                    &docs,
+                    &settled,
+                    self.announces.load(Ordering::Relaxed),
+                )
+                .await?
+                {
                     true => vec![Appended::Stored; batches.len()],
-                    false => self.step_by_step(connection, append).await?,
+                    false => self.step_by_step(connection, append, &settled).await?,
                 }
             }
-            _ => self.step_by_step(connection, append).await?,
+            _ => self.step_by_step(connection, append, &settled).await?,
         };
         self.settle(id.sequence());
         Ok(appended)
@@ -118,12 +131,10 @@ impl Appender {
     }
 
     fn settle(&self, sequence: i64) {
-        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.push_back(sequence);
-        // Appends that are all out of the ordinary delete none. The database forgets them with the run.
-        if settled.len() > APPENDS_ANSWERED_COUNT_MAX * 16 {
-            settled.pop_front();
-        }
+        self.settled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(sequence);
     }
 
     /// The whole append as a transaction of its own, whatever it needs: documents that are not known yet, batches of
@@ -132,6 +143,7 @@ impl Appender {
         &self,
         connection: &mut PgConnection,
         append: Append<'_>,
+        settled: &[i64],
     ) -> Result<Vec<Appended>, StoreError> {
         let mut transaction = connection.begin().await?;
         let mut docs: Vec<&DocId> = append.batches.iter().map(|batch| &batch.doc).collect();
@@ -182,20 +194,21 @@ impl Appender {
                 is_empty = false;
                 rows.push(row.id, row.epoch, blob);
                 if rows.bytes >= INSERT_BYTES_TARGET {
-                    std::mem::take(&mut rows)
-                        .insert(&mut transaction, self.run)
-                        .await?;
+                    std::mem::take(&mut rows).insert(&mut transaction, self).await?;
                 }
             }
         }
         if !rows.records.is_empty() {
-            rows.insert(&mut transaction, self.run).await?;
+            rows.insert(&mut transaction, self).await?;
         }
         // Last, when the answer is known: an entry that stands there already undoes what was just written.
         if is_empty || !ledger::enter(&mut transaction, append.entry, &appended).await? {
             transaction.rollback().await?;
             let before = ledger::answer(connection, append.entry, append.batches.len()).await?;
             return Ok(before.unwrap_or(appended));
+        }
+        if !settled.is_empty() {
+            ledger::forget(&mut transaction, self.run, settled).await?;
         }
         transaction.commit().await?;
         self.learn_all(&known);
@@ -225,6 +238,7 @@ async fn at_once(
     append: Append<'_>,
     docs: &HashMap<&DocId, (i64, Epoch)>,
     settled: &[i64],
+    announces: bool,
 ) -> Result<bool, StoreError> {
     let mut rows = LogRows::default();
     for (batch, blobs) in append.batches.iter().zip(append.framed) {
@@ -244,7 +258,7 @@ async fn at_once(
     // A row that another transaction has changed is read again once that has ended, so the epoch is the one that holds
     // until this commits. The entry is written before the rows: when it is there already, or still being written by the
     // attempt before this one, there are no rows.
-    let inserted = sqlx::query(
+    let (inserted, _): (i64, i64) = sqlx::query_as(
         "WITH held AS MATERIALIZED ( \
              SELECT id, tenant, name, epoch FROM documents \
              WHERE id = ANY($1) AND created_ms IS NOT NULL ORDER BY id FOR KEY SHARE \
@@ -259,11 +273,14 @@ async fn at_once(
              INSERT INTO appends (run, sequence, node, crc32, stale) \
              SELECT $5, $7, $8, $9, '{}' FROM fitting WHERE docs = cardinality($1) \
              ON CONFLICT (run, sequence) DO NOTHING RETURNING run \
+         ), inserted AS ( \
+             INSERT INTO log (document_id, epoch, run, crc32, records) \
+             SELECT new.document_id, new.epoch, entry.run, new.crc32, new.records \
+             FROM entry, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[]) \
+                 WITH ORDINALITY AS new (document_id, epoch, crc32, records, place) ORDER BY new.place \
+             RETURNING document_id, id \
          ) \
-         INSERT INTO log (document_id, epoch, run, crc32, records) \
-         SELECT new.document_id, new.epoch, entry.run, new.crc32, new.records \
-         FROM entry, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[]) \
-             WITH ORDINALITY AS new (document_id, epoch, crc32, records, place) ORDER BY new.place",
+         SELECT count(*), count(CASE WHEN $14 THEN pg_notify($15, document_id || ':' || id)::text END) FROM inserted",
     )
     .bind(ids)
     .bind(tenants)
@@ -278,9 +295,11 @@ async fn at_once(
     .bind(rows.epochs)
     .bind(rows.sums)
     .bind(rows.records)
-    .execute(connection)
+    .bind(announces)
+    .bind(CHANNEL)
+    .fetch_one(connection)
     .await?;
-    Ok(inserted.rows_affected() > 0)
+    Ok(inserted > 0)
 }
 
 /// Rows of the log as columns.
@@ -303,18 +322,23 @@ impl<'a> LogRows<'a> {
         self.bytes += blob.len();
     }
 
-    async fn insert(self, connection: &mut PgConnection, run: Uuid) -> Result<(), StoreError> {
+    async fn insert(self, connection: &mut PgConnection, appender: &Appender) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO log (document_id, epoch, run, crc32, records) \
-             SELECT document_id, epoch, $1, crc32, records \
-             FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) \
-                 WITH ORDINALITY AS new (document_id, epoch, crc32, records, place) ORDER BY place",
+            "WITH inserted AS ( \
+                 INSERT INTO log (document_id, epoch, run, crc32, records) \
+                 SELECT document_id, epoch, $1, crc32, records \
+                 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) \
+                     WITH ORDINALITY AS new (document_id, epoch, crc32, records, place) ORDER BY place \
+                 RETURNING document_id, id \
+             ) SELECT count(CASE WHEN $6 THEN pg_notify($7, document_id || ':' || id)::text END) FROM inserted",
         )
-        .bind(run)
+        .bind(appender.run)
         .bind(self.document_ids)
         .bind(self.epochs)
         .bind(self.sums)
         .bind(self.records)
+        .bind(appender.announces.load(Ordering::Relaxed))
+        .bind(CHANNEL)
         .execute(connection)
         .await?;
         Ok(())

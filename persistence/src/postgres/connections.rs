@@ -58,6 +58,10 @@ impl Connections {
         }
     }
 
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     /// Waits for a connection that works, for as long as [`POSTGRES_WAIT_SECONDS`].
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, StoreError> {
         match timeout(Duration::from_secs(POSTGRES_WAIT_SECONDS), self.wait()).await {

@@ -92,6 +92,20 @@ pub(crate) async fn answer(
     Ok(Some(appended))
 }
 
+/// Forgets appends of a run.
+pub(crate) async fn forget(
+    connection: &mut PgConnection,
+    run: Uuid,
+    sequences: &[i64],
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM appends WHERE run = $1 AND sequence = ANY($2)")
+        .bind(run)
+        .bind(sequences)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Forgets appends of servers that are long gone.
 pub(crate) async fn prune(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM appends WHERE committed_at < now() - make_interval(secs => $1)")

@@ -23,8 +23,7 @@ const VERSION_MIN: i32 = 140_000;
 pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, StoreError> {
     // Version 7 begins with the time: in a listing, runs stand in the order of their starts.
     let run = Uuid::now_v7();
-    let connect = options
-        .connect
+    let connect = (*options.connect)
         .clone()
         .application_name(&format!("roomtone {}", options.node));
     let ready = timeout(Duration::from_secs(POSTGRES_CALL_SECONDS), prepare(&connect)).await;

@@ -24,7 +24,7 @@ const PARAMETERS: &[&str] = &[
 /// The address of a database, with the password that opens it. Shown without the password.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    pub(crate) connect: PgConnectOptions,
+    pub(crate) connect: Box<PgConnectOptions>,
     pub(crate) node: String,
 }
 
@@ -66,7 +66,7 @@ impl PostgresOptions {
         }
         Ok(PostgresOptions {
             // Statements are fixed and counted; sqlx would log each of them.
-            connect: connect.disable_statement_logging(),
+            connect: Box::new(connect.disable_statement_logging()),
             node: machine(),
         })
     }

@@ -8,7 +8,7 @@ use crate::rows::{history, load};
 use crate::{DocId, HistoryCursor, HistoryPage, StoreError, Stored};
 
 /// All answers as of one moment, which is not what PostgreSQL does by default.
-async fn begin(connection: &mut PgConnection) -> Result<PgTransaction<'_>, StoreError> {
+pub(crate) async fn begin(connection: &mut PgConnection) -> Result<PgTransaction<'_>, StoreError> {
     Ok(connection
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?)
