@@ -61,6 +61,9 @@ pub async fn compact(store: &dyn Store, doc: &DocId) -> Result<CompactReport, Co
     {
         return Ok(CompactReport::Damaged);
     }
+    if !stored.rows.is_empty() && !store.claim_compaction(doc).await? {
+        return Ok(CompactReport::Stale);
+    }
     let rows_all = stored.rows.len();
     let merged = tokio::task::spawn_blocking(move || merge(stored)).await;
     let merge = match merged.map_err(|error| CompactError::Broken(error.to_string()))?? {

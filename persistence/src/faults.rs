@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::record::{Batch, Epoch, Record};
+use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
 use crate::{DocId, Store, StoreError, Stored};
 
@@ -115,12 +115,21 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+        self.append_once(AppendId::fresh(), batches).await
+    }
+
+    async fn append_once(&self, id: AppendId, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
         self.faults.appends.fetch_add(1, Ordering::SeqCst);
         wait(&self.faults.append_delay_ms).await;
         self.faults.write()?;
-        let appended = self.inner.append(batches).await?;
+        let appended = self.inner.append_once(id, batches).await?;
         injected(&self.faults.lose_answers)?;
         Ok(appended)
+    }
+
+    async fn claim_compaction(&self, doc: &DocId) -> Result<bool, StoreError> {
+        self.faults.write()?;
+        self.inner.claim_compaction(doc).await
     }
 
     async fn compact(&self, doc: &DocId, merge: Compaction) -> Result<Compacted, StoreError> {

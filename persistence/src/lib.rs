@@ -1,7 +1,7 @@
 //! The durable side of Roomtone: update log, snapshots, archive and quarantine behind one [`Store`].
 //!
 //! In reading order: what a document is called ([`DocId`]), what is kept about an edit ([`Record`]), what a load
-//! returns ([`Stored`]), the promises ([`Store`]), the backends ([`SqliteStore`], [`MemoryStore`]), and the one
+//! returns ([`Stored`]), the promises ([`Store`]), the backends ([`SqliteStore`], [`PostgresStore`], [`MemoryStore`]), and the one
 //! thing that is built on top of them ([`compact`]).
 //!
 //! Everything here is bytes. Only [`compact`] knows the CRDT engine, and it is the only caller of it.
@@ -11,12 +11,15 @@
 
 mod compact;
 mod doc_id;
+mod errors;
 mod faults;
 mod frame;
 mod history;
 pub mod limits;
 mod memory;
+mod postgres;
 mod record;
+mod rows;
 mod sqlite;
 mod store;
 mod stored;
@@ -25,7 +28,8 @@ pub use compact::{CompactError, CompactReport, compact};
 pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
 pub use faults::{Faults, FaultyStore};
 pub use memory::MemoryStore;
-pub use record::{Batch, Epoch, Generation, Record, Row, RowId};
+pub use postgres::{BadPostgresUrl, Followed, Follower, PostgresOptions, PostgresStore};
+pub use record::{AppendId, Batch, Epoch, Generation, Record, Row, RowId};
 pub use sqlite::SqliteStore;
 pub use store::{
     Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Store, StoreError,

@@ -50,8 +50,8 @@ pub const QUARANTINE_PER_DOC_MAX: usize = 100;
 /// Longest reason kept beside a quarantined update, in bytes. A longer one is cut.
 pub const QUARANTINE_REASON_BYTES_MAX: usize = 1_024;
 
-/// Documents whose row id and epoch the SQLite writer remembers. At the bound it forgets all of them, and each
-/// costs one lookup at its next append.
+/// Documents whose row id a store remembers, SQLite's with the epoch. At the bound it forgets all of them, and each costs
+/// one lookup at its next append.
 pub const KNOWN_DOCS_MAX: usize = 100_000;
 
 /// Connections of the SQLite read pool. A load waits for a free one.
@@ -73,3 +73,67 @@ pub const WAL_FILE_BYTES_TARGET: u64 = 64 * 1024 * 1024;
 /// Largest database file that is checked in full when it is opened, in bytes: about a second of reading. A larger
 /// one is opened unchecked, with a line in the log; see [`crate::SqliteStore::check`].
 pub const CHECK_AT_OPEN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Connections of one PostgreSQL store that write: appends, compactions, deletions. A call waits for a free one.
+pub const POSTGRES_WRITERS_COUNT_MAX: usize = 4;
+
+/// Connections of one PostgreSQL store that read. Apart from those that write, so that a storm of loads does not hold up
+/// appends. A call waits for a free one.
+pub const POSTGRES_READERS_COUNT_MAX: usize = 6;
+
+/// How long a call waits for a connection to PostgreSQL, in seconds, be it a free one or a new one; after that it fails
+/// as unavailable.
+pub const POSTGRES_WAIT_SECONDS: u64 = 5;
+
+/// How long one attempt to connect to PostgreSQL takes at the most, in seconds. Below
+/// [`POSTGRES_WAIT_SECONDS`], so that its cause is told.
+pub const POSTGRES_CONNECT_SECONDS: u64 = 3;
+
+/// How long PostgreSQL works on one statement, in seconds; then it gives the statement up, and the call fails as
+/// unavailable.
+pub const POSTGRES_STATEMENT_SECONDS: u64 = 30;
+
+/// How long PostgreSQL waits for a lock, in seconds; after that the call fails as unavailable.
+pub const POSTGRES_LOCK_SECONDS: u64 = 10;
+
+/// How long a whole call waits for PostgreSQL, in seconds: the end of waiting when the server is gone without a word. The
+/// connection is then closed, and the call fails as unavailable.
+pub const POSTGRES_CALL_SECONDS: u64 = 40;
+
+/// How long PostgreSQL keeps a transaction open whose client says nothing, in seconds. Its locks are in everybody's way:
+/// after that it is undone, and the connection closed.
+pub const POSTGRES_ABANDONED_SECONDS: u64 = 20;
+
+/// Idle time after which a connection is asked whether it still works before it is used, in milliseconds.
+pub const POSTGRES_IDLE_CHECK_MS: u64 = 500;
+
+/// Age at which an idle connection is replaced, in seconds: after a failover it may lead to a server that is no longer the
+/// one to write to.
+pub const POSTGRES_LIFE_SECONDS: u64 = 1_800;
+
+/// Pause before the second attempt to connect, in milliseconds. Each further one is twice as long, and all are cut short
+/// by up to a half at random, so that nodes that lost the same server do not come back in step.
+pub const RECONNECT_MS_MIN: u64 = 100;
+
+/// Longest pause between attempts to connect, in milliseconds.
+pub const RECONNECT_MS_MAX: u64 = 2_000;
+
+/// Size at which an append needs another statement, in bytes: one statement is one message and one value in the
+/// server's memory, where a gigabyte is the end.
+pub const INSERT_BYTES_TARGET: usize = 32 * 1024 * 1024;
+
+/// How long the claim on a compaction lasts, in seconds: a merge of the largest document takes less. After that another
+/// node may take over, and the one that was late is refused.
+pub const LEASE_SECONDS: u64 = 60;
+
+/// How long PostgreSQL remembers the committed appends of a server that is gone, in seconds. A server that comes back
+/// later than that may store its last append twice, which merging makes harmless.
+pub const APPENDS_KEPT_SECONDS: u64 = 86_400;
+
+/// Appends that PostgreSQL remembers of a running server though they were answered. At the bound the older half is
+/// forgotten, with the next append.
+pub const APPENDS_ANSWERED_COUNT_MAX: usize = 128;
+
+/// How often a follower looks into the log when nobody announces anything, in milliseconds. Two people on two nodes see
+/// each other after at most this and a commit.
+pub const FOLLOW_POLL_MS: u64 = 1_000;

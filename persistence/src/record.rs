@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -29,6 +30,23 @@ pub struct Batch {
     pub epoch: Epoch,
     /// The updates, oldest first. An empty batch is accepted and writes nothing.
     pub records: Vec<Record>,
+}
+
+/// The name of one append, for a caller that may have to try it again. No two of one process are the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AppendId(u64);
+
+impl AppendId {
+    /// A name that was never given before. Take one for each group of batches, and keep it until the store has taken
+    /// them.
+    pub fn fresh() -> AppendId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        AppendId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn sequence(self) -> i64 {
+        self.0 as i64
+    }
 }
 
 /// The lineage of a document. Deleting it begins a new one, and what was written in an older one is refused.

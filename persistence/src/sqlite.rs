@@ -1,17 +1,12 @@
 //! The embedded default: one SQLite file beside the server.
 
 mod append;
-mod archive;
-mod checksum;
 mod compact;
 mod document;
-mod errors;
-mod history;
-mod load;
 mod lock;
 mod open;
 mod quarantine;
-mod snapshot;
+mod read;
 mod writer;
 
 use std::path::Path;
@@ -24,6 +19,8 @@ use sqlx::{Sqlite, SqlitePool};
 use self::lock::DatabaseLock;
 use self::writer::Writer;
 use crate::record::{Batch, Epoch, Record};
+use crate::rows::segment;
+use crate::rows::sql::Tables;
 use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
 use crate::{DocId, Store, StoreError, Stored};
 
@@ -74,7 +71,7 @@ fn settle<T>(mut connection: PoolConnection<Sqlite>, result: Result<T, StoreErro
 impl Store for SqliteStore {
     async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let stored = load::load(&mut connection, doc).await;
+        let stored = read::load(&mut connection, doc).await;
         settle(connection, stored)
     }
 
@@ -88,8 +85,7 @@ impl Store for SqliteStore {
         let Some(merged) = settle(connection, merged)? else {
             return Ok(Compacted::Stale);
         };
-        let packed = tokio::task::spawn_blocking(move || archive::pack(&merged)).await;
-        let segments = packed.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let segments = segment::pack(merged).await?;
         compact::write(&self.writer, doc, merge, segments).await
     }
 
@@ -100,13 +96,13 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<HistoryPage, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let page = history::history(&mut connection, doc, after, limit).await;
+        let page = read::history(&mut connection, doc, after, limit).await;
         settle(connection, page)
     }
 
     async fn exists(&self, doc: &DocId) -> Result<bool, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let row = document::find(&mut connection, doc).await;
+        let row = connection.document(doc).await;
         Ok(settle(connection, row)?.is_some_and(|row| row.created_ms.is_some()))
     }
 
@@ -117,7 +113,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<DocInfo>, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let docs = document::list(&mut connection, tenant, after, limit).await;
+        let docs = connection.list_documents(tenant, after, limit).await;
         settle(connection, docs)
     }
 

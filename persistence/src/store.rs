@@ -1,9 +1,11 @@
 //! The promises that every backend keeps; `tests/it/contract` holds one test for each of them.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::record::{Batch, Epoch, Generation, Record, RowId};
+use crate::record::{AppendId, Batch, Epoch, Generation, Record, RowId};
 use crate::stored::{Damage, Stored};
 use crate::{DocId, limits};
 
@@ -34,6 +36,23 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The first append to an unknown document creates it.
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError>;
+
+    /// As [`Store::append`], for a caller that tries again with the same name and the same batches until it gets an
+    /// answer. A store that several processes write to, and whose answers can be lost on the way, stores them once and
+    /// answers as it did the first time. By default this is `append`.
+    ///
+    /// # Errors
+    /// Those of `append`. Other batches under a name that was used are [`StoreError::Corrupt`].
+    async fn append_once(&self, _id: AppendId, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+        self.append(batches).await
+    }
+
+    /// Asks whether this process may take up the compaction of a document, before it goes to the trouble of merging.
+    /// `false`: another one is at it. This saves work and nothing else: what makes compactions safe is checked by
+    /// [`Store::compact`]. By default nobody else is there.
+    async fn claim_compaction(&self, _doc: &DocId) -> Result<bool, StoreError> {
+        Ok(true)
+    }
 
     /// Replaces rows of the log by a snapshot that holds them, in one transaction: writes the snapshot, moves exactly
     /// `merge.rows` to the archive and deletes exactly those from the log. Rows that arrived since stay.
@@ -114,6 +133,13 @@ pub struct Compaction {
     pub state_vector: Bytes,
 }
 
+impl Compaction {
+    /// The ids of `rows`, each once.
+    pub(crate) fn ids(&self) -> BTreeSet<i64> {
+        self.rows.iter().map(|row| row.0).collect()
+    }
+}
+
 /// What became of a compaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
@@ -182,6 +208,10 @@ pub enum StoreError {
     /// The database was made by a version that this one does not know.
     #[error("the store has another schema: {0}")]
     Schema(String),
+    /// The database works, and is set up so that Roomtone does not: what was acknowledged could be lost, or names
+    /// could not be kept. The text says what to change.
+    #[error("the store is set up in a way that does not do: {0}")]
+    Misconfigured(String),
     /// An update is larger than [`limits::UPDATE_BYTES_MAX`]. Trying again will not help.
     #[error("an update of {bytes} bytes is larger than a store takes ({max})", max = limits::UPDATE_BYTES_MAX)]
     TooLarge {
@@ -201,6 +231,7 @@ impl StoreError {
             StoreError::Corrupt(_)
             | StoreError::InUse(_)
             | StoreError::Schema(_)
+            | StoreError::Misconfigured(_)
             | StoreError::TooLarge { .. }
             | StoreError::Closed => false,
         }

@@ -58,7 +58,8 @@ pub struct ServeArgs {
     /// Folder for everything that is stored. [default: ./data]
     #[arg(long, env = "ROOMTONE_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where documents are stored: sqlite:PATH. [default: sqlite:DATA/roomtone.db]
+    /// Where documents are stored: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full. Prefer the
+    /// environment for a password: flags are visible to other processes. [default: sqlite:DATA/roomtone.db]
     #[arg(long, env = "ROOMTONE_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
     /// Redis that connects several nodes (not in this release).

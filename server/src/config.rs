@@ -1,8 +1,10 @@
 //! What was typed, read once into a configuration that later code can trust.
 
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use roomtone_persistence::PostgresOptions;
 use roomtone_persistence::limits::UPDATE_BYTES_MAX;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -17,8 +19,8 @@ use crate::origin::OriginPolicy;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// The SQLite file.
-    pub store_path: PathBuf,
+    /// Where documents are stored.
+    pub store: StorePlace,
     /// How tokens are judged.
     pub access: Access,
     /// Which web pages may connect.
@@ -33,6 +35,24 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Things worth a warning at start.
     pub warnings: Vec<&'static str>,
+}
+
+/// Where documents are stored. Shown without its password.
+#[derive(Debug, Clone)]
+pub enum StorePlace {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(PostgresOptions),
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorePlace::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StorePlace::Postgres(options) => options.fmt(f),
+        }
+    }
 }
 
 /// How tokens are judged.
@@ -115,7 +135,7 @@ impl Config {
             return Err(wrong("redis", "this release runs on one node; leave it out"));
         }
         let data = args.data.or(file.data).unwrap_or_else(|| "data".into());
-        let store_path = store_path(args.store.or(file.store).as_deref(), &data)?;
+        let store = store_place(args.store.or(file.store).as_deref(), &data)?;
         let mut warnings = Vec::new();
         let access = access(
             args.jwt_secret.or(file.jwt_secret),
@@ -136,7 +156,7 @@ impl Config {
             .map_err(|problem| wrong("allow_origin", problem))?;
         Ok(Config {
             listen,
-            store_path,
+            store,
             access,
             origins,
             workers: workers(args.workers.or(file.workers))?,
@@ -159,13 +179,8 @@ impl Config {
         };
         let limits = toml::to_string(&self.limits).unwrap_or_default();
         format!(
-            "listen      {}\nstore       sqlite:{}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
-            self.listen,
-            self.store_path.display(),
-            self.origins,
-            self.workers,
-            self.log,
-            self.log_format,
+            "listen      {}\nstore       {}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
+            self.listen, self.store, self.origins, self.workers, self.log, self.log_format,
         )
     }
 }
@@ -185,22 +200,21 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
     })
 }
 
-fn store_path(store: Option<&str>, data: &Path) -> Result<PathBuf, ConfigError> {
-    match store {
-        None => Ok(data.join("roomtone.db")),
-        Some(url) => match url.split_once(':') {
-            Some(("sqlite", path)) if !path.trim_start_matches("//").is_empty() => {
-                Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
-            }
-            Some(("postgres" | "postgresql", _)) => Err(wrong(
-                "store",
-                "PostgreSQL is not in this release; use sqlite:PATH",
-            )),
-            Some(_) | None => Err(wrong(
-                "store",
-                "expected sqlite:PATH, such as sqlite:./data/roomtone.db",
-            )),
-        },
+fn store_place(store: Option<&str>, data: &Path) -> Result<StorePlace, ConfigError> {
+    let Some(url) = store else {
+        return Ok(StorePlace::Sqlite(data.join("roomtone.db")));
+    };
+    match url.split_once(':') {
+        Some(("sqlite", path)) if !path.trim_start_matches("//").is_empty() => Ok(StorePlace::Sqlite(
+            PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
+        )),
+        Some(("postgres" | "postgresql", _)) => PostgresOptions::parse(url)
+            .map(StorePlace::Postgres)
+            .map_err(|error| wrong("store", error.to_string())),
+        Some(_) | None => Err(wrong(
+            "store",
+            "expected sqlite:PATH, such as sqlite:./data/roomtone.db, or postgres://USER:PASSWORD@HOST/DATABASE",
+        )),
     }
 }
 
@@ -347,7 +361,7 @@ mod tests {
         let config = Config::read(args()).expect("defaults work");
         assert!(matches!(config.access, Access::Open));
         assert_eq!(config.warnings.len(), 1);
-        assert_eq!(config.store_path, Path::new("data/roomtone.db"));
+        assert_eq!(config.store.to_string(), "sqlite:data/roomtone.db");
     }
 
     #[test]
@@ -370,6 +384,7 @@ mod tests {
             ..args()
         };
         assert!(problem(store("postgres://x")).starts_with("store:"));
+        assert!(problem(store("mysql://x")).starts_with("store:"));
         assert!(problem(store("sqlite:")).starts_with("store:"));
         assert!(
             problem(ServeArgs {
@@ -396,6 +411,21 @@ mod tests {
             ..args()
         };
         assert!(problem(origin).starts_with("allow_origin:"));
+    }
+
+    #[test]
+    fn the_password_of_a_database_is_never_shown() {
+        let at = |url: &str| ServeArgs {
+            store: Some(url.into()),
+            ..args()
+        };
+        let config = Config::read(at("postgres://u:CANARY@db.example/docs?sslmode=require")).expect("good");
+        assert_eq!(config.store.to_string(), "postgres://u@db.example:5432/docs");
+        for shown in [format!("{config:?}"), config.describe()] {
+            assert!(!shown.contains("CANARY"), "{shown}");
+        }
+        assert!(!problem(at("postgres://u:CANARY@db.example")).contains("CANARY"));
+        assert!(!problem(at("postgras://u:CANARY@db.example/docs")).contains("CANARY"));
     }
 
     #[test]

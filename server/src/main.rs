@@ -57,7 +57,7 @@ fn serve(config: Config) -> ExitCode {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        tracing::info!(%address, store = %config.store_path.display(), "listening");
+        tracing::info!(%address, store = %config.store, "listening");
         say(&format!("roomtone is listening on http://{address}"));
         server.run(stop).await;
         anyhow::Ok(())

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use roomtone_persistence::{Appended, Batch, DocId, Epoch, Record, Store, StoreError};
+use roomtone_persistence::{AppendId, Appended, Batch, DocId, Epoch, Record, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 use crate::limits::{
@@ -229,11 +229,13 @@ impl Committer {
     /// Writes one group, and tries until the store has taken it.
     async fn commit(&self, group: &mut Vec<Submission>) {
         let (batches, places) = merge(group);
+        // One name for every try: a commit whose answer was lost is not stored twice.
+        let id = AppendId::fresh();
         let mut pause_ms = COMMIT_RETRY_MS_MIN;
         let appended = loop {
             let started = Instant::now();
             self.shared.lock_health().committing = Some(started);
-            let result = self.store.append(&batches).await;
+            let result = self.store.append_once(id, &batches).await;
             self.shared.lock_health().committing = None;
             match result {
                 Ok(appended) => {

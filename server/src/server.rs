@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use roomtone_persistence::{SqliteStore, Store};
+use roomtone_persistence::{PostgresStore, SqliteStore, Store, StoreError};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -13,11 +13,18 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::app::{App, Parts};
 use crate::auth::Authenticator;
 use crate::compactor::Compactor;
-use crate::config::{Access, Config};
+use crate::config::{Access, Config, StorePlace};
 use crate::hub::{Context, Hub};
 use crate::limits::STOP_MS_MAX;
 use crate::saver::Saver;
 use crate::{http, listener, metrics};
+
+async fn open_store(place: &StorePlace) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match place {
+        StorePlace::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
+        StorePlace::Postgres(options) => Arc::new(PostgresStore::open(options.clone()).await?),
+    })
+}
 
 /// A server that listens.
 pub struct Server {
@@ -35,11 +42,9 @@ impl Server {
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         let metrics = metrics::install().context("metrics")?;
         tokio::spawn(metrics::keep_up(metrics.clone()));
-        let store: Arc<dyn Store> = Arc::new(
-            SqliteStore::open(&config.store_path)
-                .await
-                .with_context(|| format!("the store {} cannot be opened", config.store_path.display()))?,
-        );
+        let store = open_store(&config.store)
+            .await
+            .with_context(|| format!("the store {} cannot be opened", config.store))?;
         let limits = Arc::new(config.limits.clone());
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
         let hub = Hub::new(Context {

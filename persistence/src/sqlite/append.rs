@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
+use super::document;
 use super::writer::{KnownDoc, Writer};
-use super::{checksum, document};
-use crate::limits::{ROW_BYTES_TARGET, UPDATE_BYTES_MAX};
-use crate::record::{Batch, Epoch, Record};
-use crate::{Appended, DocId, StoreError, frame};
+use crate::record::{Batch, Epoch};
+use crate::rows::document::now_ms;
+use crate::rows::log::{crc32, frame_rows};
+use crate::rows::sql::Tables;
+use crate::{Appended, DocId, StoreError};
 
 /// The most rows that one statement inserts.
 const INSERT_ROWS_MAX: usize = 32;
@@ -89,7 +91,7 @@ impl Known {
 }
 
 async fn look_up(connection: &mut SqliteConnection, doc: &DocId) -> Result<Known, StoreError> {
-    Ok(match document::find(connection, doc).await? {
+    Ok(match connection.document(doc).await? {
         Some(row) if row.created_ms.is_some() => Known::Written(row.known()),
         Some(row) => Known::Unwritten(row.epoch),
         None => Known::Unwritten(Epoch::FIRST),
@@ -99,8 +101,8 @@ async fn look_up(connection: &mut SqliteConnection, doc: &DocId) -> Result<Known
 /// Makes an unknown document or a tombstone one that exists.
 async fn create(connection: &mut SqliteConnection, doc: &DocId) -> Result<KnownDoc, StoreError> {
     let mut row = document::find_or_insert(connection, doc).await?;
-    row.created_ms = Some(document::now_ms());
-    document::update(connection, doc, &row).await?;
+    row.created_ms = Some(now_ms());
+    connection.update_document(doc, &row).await?;
     Ok(row.known())
 }
 
@@ -121,34 +123,6 @@ impl LogRow {
             records,
         }
     }
-}
-
-/// The checksum of a log row.
-pub(crate) fn crc32(document_id: i64, epoch: i64, records: &[u8]) -> i64 {
-    checksum::of(&[document_id, epoch], &[records])
-}
-
-/// One blob for a batch, or several when it is very large.
-fn frame_rows(batch: &Batch) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut blobs = Vec::with_capacity(1);
-    let (mut start, mut bytes) = (0, 0);
-    for (index, record) in batch.records.iter().enumerate() {
-        if record.update.len() > UPDATE_BYTES_MAX {
-            return Err(StoreError::TooLarge {
-                bytes: record.update.len(),
-            });
-        }
-        if bytes > 0 && bytes + frame::framed_bytes(record) > ROW_BYTES_TARGET {
-            blobs.push(frame::encode(&batch.records[start..index]));
-            (start, bytes) = (index, 0);
-        }
-        bytes += frame::framed_bytes(record);
-    }
-    let rest: &[Record] = &batch.records[start..];
-    if !rest.is_empty() {
-        blobs.push(frame::encode(rest));
-    }
-    Ok(blobs)
 }
 
 async fn insert(connection: &mut SqliteConnection, rows: Vec<LogRow>) -> Result<(), StoreError> {

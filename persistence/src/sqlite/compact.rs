@@ -4,17 +4,11 @@ use std::collections::BTreeSet;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::archive::{self, Merged};
-use super::document::{self, DocumentRow};
 use super::writer::Writer;
-use super::{load, snapshot};
-use crate::record::RowId;
+use crate::rows::log::LogColumns;
+use crate::rows::segment::{Merged, Packed};
+use crate::rows::sql::Tables;
 use crate::{Compacted, Compaction, DocId, StoreError};
-
-/// Whether a document is still what a merge was made from.
-fn is_current(row: &DocumentRow, merge: &Compaction) -> bool {
-    row.epoch == merge.epoch && row.generation == merge.newest && row.created_ms.is_some()
-}
 
 /// Reads the rows that are to be archived. `None` when the document has moved on.
 ///
@@ -25,14 +19,15 @@ pub(crate) async fn read(
     doc: &DocId,
     merge: &Compaction,
 ) -> Result<Option<Vec<Merged>>, StoreError> {
-    let Some(row) = document::find(connection, doc)
+    let Some(row) = connection
+        .document(doc)
         .await?
-        .filter(|row| is_current(row, merge))
+        .filter(|row| row.is_current(merge))
     else {
         return Ok(None);
     };
-    let ids = ids(merge);
-    let rows: Vec<(i64, i64, i64, Vec<u8>)> = sqlx::query_as(
+    let ids = merge.ids();
+    let rows: Vec<LogColumns> = sqlx::query_as(
         "SELECT id, epoch, crc32, records FROM log \
          WHERE document_id = ?1 AND id IN (SELECT value FROM json_each(?2)) ORDER BY id",
     )
@@ -43,19 +38,8 @@ pub(crate) async fn read(
     if rows.len() != ids.len() {
         return Ok(None);
     }
-    let merged = |(id, epoch, crc32, blob): (i64, i64, i64, Vec<u8>)| {
-        let blob = blob.into();
-        match load::read_row(&row, id, epoch, crc32, &blob) {
-            Ok(records) => Ok(Merged {
-                id: RowId(id),
-                blob,
-                records,
-            }),
-            // It was intact when it was merged. A damaged row is never archived as if it were whole.
-            Err(damage) => Err(StoreError::Corrupt(damage.to_string())),
-        }
-    };
-    rows.into_iter().map(merged).collect::<Result<_, _>>().map(Some)
+    let merged = rows.into_iter().map(|columns| columns.merged(&row));
+    merged.collect::<Result<_, _>>().map(Some)
 }
 
 /// Writes the snapshot and the segments, and deletes the rows.
@@ -63,18 +47,19 @@ pub(crate) async fn write(
     writer: &Writer,
     doc: &DocId,
     merge: Compaction,
-    segments: Vec<archive::Packed>,
+    segments: Vec<Packed>,
 ) -> Result<Compacted, StoreError> {
     let mut turn = writer.begin().await?;
     let connection = &mut turn.connection;
-    let Some(mut row) = document::find(connection, doc)
+    let Some(mut row) = connection
+        .document(doc)
         .await?
-        .filter(|row| is_current(row, &merge))
+        .filter(|row| row.is_current(&merge))
     else {
         turn.rollback().await?;
         return Ok(Compacted::Stale);
     };
-    let ids = ids(&merge);
+    let ids = merge.ids();
     // Exactly these, never a range: a row with a lower id may have been committed after the merge was made.
     let deleted =
         sqlx::query("DELETE FROM log WHERE document_id = ?1 AND id IN (SELECT value FROM json_each(?2))")
@@ -88,16 +73,12 @@ pub(crate) async fn write(
         return Ok(Compacted::Stale);
     }
     let generation = merge.newest.next();
-    snapshot::replace(connection, &row, generation, merge).await?;
-    archive::insert(connection, &row, generation, segments).await?;
+    connection.replace_snapshot(&row, generation, merge).await?;
+    connection.insert_segments(&row, generation, segments).await?;
     row.generation = generation;
-    document::update(connection, doc, &row).await?;
+    connection.update_document(doc, &row).await?;
     turn.commit(Vec::new()).await?;
     Ok(Compacted::Done(generation))
-}
-
-fn ids(merge: &Compaction) -> BTreeSet<i64> {
-    merge.rows.iter().map(|row| row.0).collect()
 }
 
 /// Any number of ids as one parameter.

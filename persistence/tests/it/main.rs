@@ -1,4 +1,4 @@
-//! The tests of this crate, in one binary: the contract that every backend keeps, and what only SQLite can suffer.
+//! The tests of this crate, in one binary: the contract that every backend keeps, and what each of them can suffer.
 
 // A test that meets what it did not expect should stop there and then.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -10,5 +10,6 @@ mod faults;
 mod killed;
 mod memory;
 mod merge;
+mod postgres;
 mod sqlite;
 mod wal;

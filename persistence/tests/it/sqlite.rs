@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use roomtone_persistence::{Damaged, Epoch, Generation, SqliteStore, Store, StoreError};
+use roomtone_persistence::{Epoch, SqliteStore, Store, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
-use crate::contract::{batch, compact_all, doc, done, history, logged, merge, put, records};
+use crate::contract::damaged::Ground;
+use crate::contract::{batch, compact_all, doc, done, history, logged, put, records};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -15,6 +16,19 @@ async fn fresh() -> (SqliteStore, TempDir) {
 }
 
 contract_suite!(super::fresh);
+damage_suite!(super::fresh);
+
+impl Ground for TempDir {
+    type Store = SqliteStore;
+
+    async fn vandalise(&self, statement: &str) {
+        vandalise(self, statement).await;
+    }
+
+    async fn open_again(&self) -> SqliteStore {
+        SqliteStore::open(&path(self)).await.unwrap()
+    }
+}
 
 fn path(folder: &TempDir) -> PathBuf {
     folder.path().join("deep/er/roomtone.db")
@@ -98,125 +112,6 @@ async fn a_newer_schema_is_refused() {
         matches!(&refused, StoreError::Schema(text) if text.contains("newer")),
         "{refused}"
     );
-}
-
-#[tokio::test]
-async fn a_bad_snapshot_is_replaced_by_the_one_before_and_the_archive() {
-    let (store, folder) = fresh().await;
-    let a = doc("a");
-    put(&store, &a, 0..2).await;
-    assert_eq!(compact_all(&store, &a, "one").await, done(1));
-    put(&store, &a, 2..4).await;
-    assert_eq!(compact_all(&store, &a, "two").await, done(2));
-    put(&store, &a, 4..6).await;
-    vandalise(&folder, "UPDATE snapshots SET state = x'00' WHERE generation = 2").await;
-
-    let stored = store.load(&a).await.unwrap();
-    assert_eq!(stored.snapshot.as_ref().unwrap().update, "one");
-    assert_eq!(logged(&stored.recovered), records(2..4));
-    assert_eq!(logged(&stored.rows), records(4..6));
-    assert_eq!(
-        stored.damage.iter().map(|damage| damage.what).collect::<Vec<_>>(),
-        [Damaged::Snapshot(Generation(2))]
-    );
-    assert_eq!(stored.updates().count(), 5);
-
-    // The next merge heals it: it keeps the intact base as its fallback, and the damaged one for inspection.
-    assert_eq!(store.compact(&a, merge(&stored, "three")).await.unwrap(), done(3));
-    assert_eq!(store.load(&a).await.unwrap().damage, []);
-    vandalise(&folder, "UPDATE snapshots SET state = x'00' WHERE generation = 3").await;
-    let stored = store.load(&a).await.unwrap();
-    assert_eq!(stored.snapshot.as_ref().unwrap().update, "one");
-    assert_eq!(logged(&stored.recovered), records(2..6));
-    assert_eq!(stored.damage.len(), 2);
-}
-
-#[tokio::test]
-async fn without_any_snapshot_the_archive_holds_everything() {
-    let (store, folder) = fresh().await;
-    let a = doc("a");
-    for n in 0..4 {
-        put(&store, &a, [n]).await;
-        assert_eq!(compact_all(&store, &a, "x").await, done(n + 1));
-    }
-    put(&store, &a, [4]).await;
-    vandalise(&folder, "DELETE FROM snapshots").await;
-    let stored = store.load(&a).await.unwrap();
-    assert_eq!((stored.snapshot.clone(), stored.damage.len()), (None, 1));
-    assert_eq!(
-        [logged(&stored.recovered), logged(&stored.rows)].concat(),
-        records(0..5)
-    );
-    vandalise(&folder, "UPDATE archive SET rows = x'00' WHERE segment = 2").await;
-    let stored = store.load(&a).await.unwrap();
-    assert_eq!(logged(&stored.recovered), records([0, 2, 3]));
-    assert_eq!(stored.damage.last().unwrap().what, Damaged::Segment(2));
-    assert_eq!(store.history(&a, None, 10).await.unwrap().damage.len(), 1);
-}
-
-#[tokio::test]
-async fn a_damaged_row_is_left_in_place_and_named() {
-    for (statement, reason) in [
-        ("UPDATE log SET records = x'0100' WHERE id = 2", "checksum"),
-        ("UPDATE log SET crc32 = crc32 + 1 WHERE id = 2", "checksum"),
-        ("UPDATE log SET epoch = 7 WHERE id = 2", "checksum"),
-        ("UPDATE log SET id = 20 WHERE id = 2", ""),
-    ] {
-        let (store, folder) = fresh().await;
-        for n in 0..3 {
-            put(&store, &doc("a"), [n]).await;
-        }
-        vandalise(&folder, statement).await;
-        let stored = store.load(&doc("a")).await.unwrap();
-        if reason.is_empty() {
-            // A row may move: merging does not depend on the order.
-            assert_eq!((stored.rows.len(), stored.damage.len()), (3, 0));
-            continue;
-        }
-        assert_eq!(logged(&stored.rows), records([0, 2]), "{statement}");
-        assert!(
-            stored.damage[0].to_string().contains(reason),
-            "{}",
-            stored.damage[0]
-        );
-        let page = store.history(&doc("a"), None, 10).await.unwrap();
-        assert_eq!((page.records, page.damage.len()), (records([0, 2]), 1));
-        // Compaction of the others leaves it where it is; to merge it is refused.
-        let mut wrong = merge(&stored, "x");
-        wrong.rows.push(roomtone_persistence::RowId(2));
-        assert!(matches!(
-            store.compact(&doc("a"), wrong).await,
-            Err(StoreError::Corrupt(_))
-        ));
-        assert_eq!(
-            store.compact(&doc("a"), merge(&stored, "x")).await.unwrap(),
-            done(1)
-        );
-        assert_eq!(store.load(&doc("a")).await.unwrap().damage.len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn a_damaged_document_row_is_never_an_empty_document() {
-    for column in ["epoch", "generation", "created_ms", "crc32"] {
-        let (store, folder) = fresh().await;
-        put(&store, &doc("a"), [0]).await;
-        store.close().await;
-        vandalise(&folder, &format!("UPDATE documents SET {column} = {column} + 1")).await;
-        let store = SqliteStore::open(&path(&folder)).await.unwrap();
-        assert!(
-            matches!(store.load(&doc("a")).await, Err(StoreError::Corrupt(_))),
-            "{column}"
-        );
-        assert!(
-            matches!(
-                store.append(&[batch(&doc("a"), [1])]).await,
-                Err(StoreError::Corrupt(_))
-            ),
-            "{column}"
-        );
-        put(&store, &doc("b"), [0]).await;
-    }
 }
 
 #[tokio::test]

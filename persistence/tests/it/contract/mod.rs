@@ -1,6 +1,8 @@
 //! What every store promises: one function a promise, and one line a backend to run them all.
 
 pub(crate) mod compacting;
+#[macro_use]
+pub(crate) mod damaged;
 pub(crate) mod deleting;
 pub(crate) mod logging;
 pub(crate) mod reading;

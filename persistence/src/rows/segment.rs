@@ -1,7 +1,6 @@
-//! Rows of the table `archive`.
+//! A row of the table `archive`: a packed segment of the log.
 
 use bytes::Bytes;
-use sqlx::sqlite::SqliteConnection;
 
 use super::checksum;
 use super::document::DocumentRow;
@@ -30,8 +29,14 @@ pub(crate) struct Merged {
     pub(crate) records: Vec<Record>,
 }
 
-/// Packs rows into segments of bounded size. Blocks: it compresses.
-pub(crate) fn pack(rows: &[Merged]) -> Result<Vec<Packed>, StoreError> {
+/// Packs rows into segments of bounded size, on a thread that may block: it compresses.
+pub(crate) async fn pack(rows: Vec<Merged>) -> Result<Vec<Packed>, StoreError> {
+    tokio::task::spawn_blocking(move || pack_all(&rows))
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+fn pack_all(rows: &[Merged]) -> Result<Vec<Packed>, StoreError> {
     let mut segments = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (index, row) in rows.iter().enumerate() {
@@ -68,58 +73,48 @@ fn pack_one(rows: &[Merged]) -> Result<Packed, StoreError> {
     })
 }
 
-/// Writes segments behind those that a document has.
-pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
-    doc: &DocumentRow,
-    generation: Generation,
-    segments: Vec<Packed>,
-) -> Result<(), StoreError> {
-    let last: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(segment), 0) FROM archive WHERE document_id = ?1")
-            .bind(doc.id)
-            .fetch_one(&mut *connection)
-            .await?;
-    for (segment, packed) in (last + 1..).zip(segments) {
+impl Packed {
+    /// The columns of the segment with this number.
+    pub(crate) fn seal(self, doc: &DocumentRow, generation: Generation, segment: i64) -> Sealed {
         let place = Place {
             segment,
             epoch: i64::from(doc.epoch.0),
             generation: generation.0 as i64,
-            first_row: packed.first_row,
-            last_row: packed.last_row,
-            raw_bytes: packed.raw_bytes as i64,
+            first_row: self.first_row,
+            last_row: self.last_row,
+            raw_bytes: self.raw_bytes as i64,
         };
-        sqlx::query(
-            "INSERT INTO archive (document_id, segment, epoch, generation, first_row, last_row, records_count, \
-             first_ms, last_ms, raw_bytes, crc32, rows) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )
-        .bind(doc.id)
-        .bind(place.segment)
-        .bind(place.epoch)
-        .bind(place.generation)
-        .bind(place.first_row)
-        .bind(place.last_row)
-        .bind(packed.records as i64)
-        .bind(packed.first_ms as i64)
-        .bind(packed.last_ms as i64)
-        .bind(place.raw_bytes)
-        .bind(place.crc32(doc.id, &packed.rows))
-        .bind(packed.rows)
-        .execute(&mut *connection)
-        .await?;
+        Sealed {
+            place,
+            crc32: place.crc32(doc.id, &self.rows),
+            records: self.records as i64,
+            first_ms: self.first_ms as i64,
+            last_ms: self.last_ms as i64,
+            rows: self.rows,
+        }
     }
-    Ok(())
+}
+
+/// A segment as it is written.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) place: Place,
+    pub(crate) crc32: i64,
+    pub(crate) records: i64,
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
+    pub(crate) rows: Vec<u8>,
 }
 
 /// What a segment says about itself, apart from its document.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
-struct Place {
-    segment: i64,
-    epoch: i64,
-    generation: i64,
-    first_row: i64,
-    last_row: i64,
-    raw_bytes: i64,
+pub(crate) struct Place {
+    pub(crate) segment: i64,
+    pub(crate) epoch: i64,
+    pub(crate) generation: i64,
+    pub(crate) first_row: i64,
+    pub(crate) last_row: i64,
+    pub(crate) raw_bytes: i64,
 }
 
 impl Place {
@@ -139,7 +134,7 @@ impl Place {
 
 /// A segment as it was read, not checked yet.
 #[derive(Debug, sqlx::FromRow)]
-struct SegmentRow {
+pub(crate) struct SegmentRow {
     #[sqlx(flatten)]
     place: Place,
     crc32: i64,
@@ -147,7 +142,7 @@ struct SegmentRow {
 }
 
 impl SegmentRow {
-    fn unpack(self, document_id: i64, epoch: Epoch) -> Result<Vec<Row>, Damage> {
+    pub(crate) fn unpack(self, document_id: i64, epoch: Epoch) -> Result<Vec<Row>, Damage> {
         let place = self.place;
         let damaged = |reason: String| Damage {
             what: Damaged::Segment(place.segment.unsigned_abs()),
@@ -172,21 +167,8 @@ impl SegmentRow {
     }
 }
 
-/// The rows of every segment that a snapshot of generation `base` does not hold.
-pub(crate) async fn rows_after(
-    connection: &mut SqliteConnection,
-    doc: &DocumentRow,
-    base: Generation,
-    damage: &mut Vec<Damage>,
-) -> Result<Vec<Row>, StoreError> {
-    let segments: Vec<SegmentRow> = sqlx::query_as(
-        "SELECT segment, epoch, generation, first_row, last_row, raw_bytes, crc32, rows FROM archive \
-         WHERE document_id = ?1 AND generation > ?2 ORDER BY segment",
-    )
-    .bind(doc.id)
-    .bind(base.0 as i64)
-    .fetch_all(connection)
-    .await?;
+/// The rows of segments in order. What is damaged goes to `damage`.
+pub(crate) fn unpack_all(segments: Vec<SegmentRow>, doc: &DocumentRow, damage: &mut Vec<Damage>) -> Vec<Row> {
     let mut rows = Vec::new();
     for segment in segments {
         match segment.unpack(doc.id, doc.epoch) {
@@ -195,38 +177,5 @@ pub(crate) async fn rows_after(
         }
     }
     rows.sort_by_key(|row| row.id);
-    Ok(rows)
-}
-
-/// The ranges of row ids of the segments that reach to `row` or beyond: segment, lowest, highest.
-pub(crate) async fn ranges_from(
-    connection: &mut SqliteConnection,
-    document_id: i64,
-    row: i64,
-) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT segment, first_row, last_row FROM archive WHERE document_id = ?1 AND last_row >= ?2 \
-         ORDER BY first_row",
-    )
-    .bind(document_id)
-    .bind(row)
-    .fetch_all(connection)
-    .await?)
-}
-
-/// The rows of one segment.
-pub(crate) async fn rows_of(
-    connection: &mut SqliteConnection,
-    doc: &DocumentRow,
-    segment: i64,
-) -> Result<Result<Vec<Row>, Damage>, StoreError> {
-    let row: SegmentRow = sqlx::query_as(
-        "SELECT segment, epoch, generation, first_row, last_row, raw_bytes, crc32, rows FROM archive \
-         WHERE document_id = ?1 AND segment = ?2",
-    )
-    .bind(doc.id)
-    .bind(segment)
-    .fetch_one(connection)
-    .await?;
-    Ok(row.unpack(doc.id, doc.epoch))
+    rows
 }

@@ -3,7 +3,7 @@
 
 use crc32fast::Hasher;
 
-/// The CRC-32 of a row: its numbers, then its bytes, each with its length. As SQLite's integer.
+/// The CRC-32 of a row: its numbers, then its bytes, each with its length. As the integer that SQL keeps.
 pub(crate) fn of(numbers: &[i64], blobs: &[&[u8]]) -> i64 {
     let mut hasher = Hasher::new();
     for number in numbers {

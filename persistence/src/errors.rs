@@ -1,6 +1,7 @@
-//! What SQLite's and sqlx's errors mean to a caller.
+//! What the errors of sqlx and of the databases mean to a caller.
 
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::StoreError;
 
@@ -8,7 +9,10 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         match &error {
             sqlx::Error::PoolClosed => StoreError::Closed,
-            sqlx::Error::Database(database) => of_sqlite(database.code().as_deref(), error.to_string()),
+            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
+                Some(postgres) => of_postgres(postgres.code(), error.to_string()),
+                None => of_sqlite(database.code().as_deref(), error.to_string()),
+            },
             // A column of another type than was written: only damage does that.
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 StoreError::Corrupt(error.to_string())
@@ -34,6 +38,23 @@ fn of_sqlite(code: Option<&str>, text: String) -> StoreError {
         // The statements are fixed and tested, and so are the constraints: when one of them does not fit the
         // schema or the rows, the file is not what was written.
         Some(SQLITE_ERROR | SQLITE_CORRUPT | SQLITE_CONSTRAINT | SQLITE_NOTADB) => StoreError::Corrupt(text),
+        _ => StoreError::Unavailable(text),
+    }
+}
+
+/// What a SQLSTATE means (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn of_postgres(code: &str, text: String) -> StoreError {
+    let text = format!("{text} (SQLSTATE {code})");
+    match code {
+        // disk_full
+        "53100" => StoreError::Full(text),
+        // The statements are fixed and tested: a table or a column that is not there is another schema.
+        "42P01" | "42703" | "42804" | "42883" | "3F000" => StoreError::Schema(text),
+        // data_corrupted and its class, and constraints that only rows nobody wrote can break.
+        _ if code.starts_with("XX0") && code != "XX000" => StoreError::Corrupt(text),
+        _ if code.starts_with("23") => StoreError::Corrupt(text),
+        // Failovers, restarts, deadlocks, timeouts, too many connections, a password that is being changed: all of
+        // these pass, or somebody is seeing to them.
         _ => StoreError::Unavailable(text),
     }
 }

@@ -1,0 +1,200 @@
+//! For several nodes: documents in a PostgreSQL database that all of them share.
+
+mod append;
+mod compact;
+mod connections;
+mod document;
+mod follow;
+mod lease;
+mod ledger;
+mod open;
+mod options;
+mod quarantine;
+mod read;
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+
+use self::append::Appender;
+use self::connections::{Connections, within};
+pub use self::follow::{Followed, Follower};
+use self::lease::Claims;
+pub use self::options::{BadPostgresUrl, PostgresOptions};
+use crate::record::{AppendId, Batch, Epoch, Record};
+use crate::rows::segment;
+use crate::rows::sql::Tables;
+use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
+use crate::{DocId, Store, StoreError, Stored};
+
+/// Documents in a PostgreSQL database (14 or newer), committed with `synchronous_commit=on`: what an append has returned
+/// for survives the end of the server and the loss of its power.
+///
+/// Any number of processes may have the same database open, and write to the same documents at the same time. Nothing
+/// that another one may change is remembered here; each statement that writes holds the row of its document
+/// (`migrations/postgres/0001_documents.sql`).
+///
+/// An append whose answer was lost is stored once when it is tried again through [`Store::append_once`], also when the
+/// first attempt is still under way in the server.
+///
+/// No call waits for ever: see the bounds in [`crate::limits`] that begin with `POSTGRES`.
+#[derive(Debug)]
+pub struct PostgresStore {
+    writers: Connections,
+    readers: Connections,
+    appender: Appender,
+    claims: Claims,
+}
+
+impl PostgresStore {
+    /// Connects, and brings an older schema up to date. The database has to exist; everything in it is made here.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it cannot be reached or does not let us in, [`StoreError::Misconfigured`] when it
+    /// could lose what it has acknowledged or is too old, [`StoreError::Schema`] when a newer version wrote it.
+    pub async fn open(options: PostgresOptions) -> Result<PostgresStore, StoreError> {
+        open::open(options).await
+    }
+
+    /// Whether every append is announced to followers of other nodes, so that they need not wait for their next look. Off
+    /// at first: PostgreSQL lets transactions that announce something commit one after the other only, those of all
+    /// nodes.
+    pub fn announce(&self, on: bool) {
+        self.appender.announces.store(on, Ordering::Relaxed);
+    }
+
+    /// Follows what other nodes write.
+    pub fn follow(&self) -> Follower<'_> {
+        Follower::new(self)
+    }
+
+    async fn begin_compaction(
+        &self,
+        doc: &DocId,
+        merge: &Compaction,
+    ) -> Result<Option<compact::Begun>, StoreError> {
+        let claimed = self.claims.take(doc);
+        let mut lease = self.readers.lease().await?;
+        let begun = compact::begin(lease.connection(), self.appender.run, claimed, doc, merge);
+        let begun = within(begun).await;
+        lease.settle(begun)
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let loaded = within(read::load(lease.connection(), doc)).await;
+        let (stored, row) = lease.settle(loaded)?;
+        if let Some(row) = row {
+            self.appender.learn(doc, row.id);
+        }
+        Ok(stored)
+    }
+
+    async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+        self.append_once(AppendId::fresh(), batches).await
+    }
+
+    async fn append_once(&self, id: AppendId, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+        let framed = Appender::frame(batches)?;
+        let mut lease = self.writers.lease().await?;
+        let appended = self.appender.append(lease.connection(), id, batches, &framed);
+        let appended = within(appended).await;
+        lease.settle(appended)
+    }
+
+    async fn claim_compaction(&self, doc: &DocId) -> Result<bool, StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let claimed = within(lease::claim_document(lease.connection(), self.appender.run, doc)).await;
+        match lease.settle(claimed)? {
+            Some(token) => {
+                self.claims.keep(doc, token);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    async fn compact(&self, doc: &DocId, merge: Compaction) -> Result<Compacted, StoreError> {
+        let Some(begun) = self.begin_compaction(doc, &merge).await? else {
+            return Ok(Compacted::Stale);
+        };
+        let segments = segment::pack(begun.rows).await?;
+        let mut lease = self.writers.lease().await?;
+        let (run, token) = (self.appender.run, begun.token);
+        let written = compact::write(lease.connection(), run, token, doc, merge, segments);
+        let written = within(written).await;
+        lease.settle(written)
+    }
+
+    async fn history(
+        &self,
+        doc: &DocId,
+        after: Option<HistoryCursor>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let page = within(read::history(lease.connection(), doc, after, limit)).await;
+        lease.settle(page)
+    }
+
+    async fn exists(&self, doc: &DocId) -> Result<bool, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let row = within(lease.connection().document(doc)).await;
+        Ok(lease.settle(row)?.is_some_and(|row| row.created_ms.is_some()))
+    }
+
+    async fn list(
+        &self,
+        tenant: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DocInfo>, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let docs = within(lease.connection().list_documents(tenant, after, limit)).await;
+        lease.settle(docs)
+    }
+
+    async fn delete(&self, doc: &DocId) -> Result<Epoch, StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let epoch = within(document::delete(lease.connection(), doc)).await;
+        lease.settle(epoch)
+    }
+
+    async fn quarantine(&self, doc: &DocId, record: &Record, reason: &str) -> Result<(), StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let kept = within(quarantine::insert(lease.connection(), doc, record, reason)).await;
+        lease.settle(kept)
+    }
+
+    async fn quarantined(&self, doc: &DocId) -> Result<Vec<Quarantined>, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let quarantined = within(quarantine::list(lease.connection(), doc)).await;
+        lease.settle(quarantined)
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let checked = within(health(&self.appender.node, lease.connection())).await;
+        lease.settle(checked)
+    }
+
+    async fn close(&self) {
+        self.writers.close().await;
+        self.readers.close().await;
+    }
+}
+
+/// Writes a few bytes, with a commit. A line a node: nodes do not wait for each other here.
+async fn health(node: &str, connection: &mut sqlx::PgConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO health (node, checked_at) VALUES ($1, now()) \
+         ON CONFLICT (node) DO UPDATE SET checked_at = excluded.checked_at",
+    )
+    .bind(node)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! A row of the table `documents`, and its checksum.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::checksum;
+use crate::record::{Epoch, Generation};
+use crate::{Compaction, DocId, DocInfo, StoreError};
+
+/// A row, checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DocumentRow {
+    pub(crate) id: i64,
+    pub(crate) epoch: Epoch,
+    pub(crate) generation: Generation,
+    /// `None` for a tombstone.
+    pub(crate) created_ms: Option<i64>,
+}
+
+impl DocumentRow {
+    /// A document in its first epoch that nobody has written to.
+    pub(crate) fn tombstone(id: i64) -> DocumentRow {
+        DocumentRow {
+            id,
+            epoch: Epoch::FIRST,
+            generation: Generation::NONE,
+            created_ms: None,
+        }
+    }
+
+    /// Whether the document is still what a merge was made from.
+    pub(crate) fn is_current(&self, merge: &Compaction) -> bool {
+        self.epoch == merge.epoch && self.generation == merge.newest && self.created_ms.is_some()
+    }
+
+    pub(crate) fn crc32(&self, doc: &DocId) -> i64 {
+        let numbers = [
+            self.id,
+            i64::from(self.epoch.0),
+            self.generation.0 as i64,
+            self.created_ms.unwrap_or(i64::MIN),
+        ];
+        checksum::of(&numbers, &[doc.tenant().as_bytes(), doc.name().as_bytes()])
+    }
+}
+
+/// A row as it was read, not checked yet.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub(crate) struct DocumentColumns {
+    id: i64,
+    epoch: i64,
+    generation: i64,
+    created_ms: Option<i64>,
+    crc32: i64,
+}
+
+impl DocumentColumns {
+    /// A row that is there but damaged is an error, and never "unknown": the caller would otherwise begin an empty
+    /// document over a full one.
+    pub(crate) fn check(self, doc: &DocId) -> Result<DocumentRow, StoreError> {
+        let damaged = || StoreError::Corrupt(format!("the row of document {doc} is damaged"));
+        let row = DocumentRow {
+            id: self.id,
+            epoch: Epoch(u32::try_from(self.epoch).map_err(|_| damaged())?),
+            generation: Generation(u64::try_from(self.generation).map_err(|_| damaged())?),
+            created_ms: self.created_ms,
+        };
+        if row.crc32(doc) == self.crc32 {
+            Ok(row)
+        } else {
+            Err(damaged())
+        }
+    }
+}
+
+/// One line of a listing, from name, epoch and time of creation.
+pub(crate) fn info(
+    tenant: &str,
+    (name, epoch, created_ms): (String, i64, i64),
+) -> Result<DocInfo, StoreError> {
+    let damaged = |_| StoreError::Corrupt(format!("a row of tenant {tenant} is damaged"));
+    let doc = DocId::new(tenant, &name).map_err(|_| StoreError::Corrupt(format!("a bad name: {name:?}")))?;
+    Ok(DocInfo {
+        doc,
+        epoch: Epoch(u32::try_from(epoch).map_err(damaged)?),
+        created_ms: u64::try_from(created_ms).map_err(damaged)?,
+    })
+}
+
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
+}

@@ -1,0 +1,151 @@
+//! What a database must be, and what opening it does.
+
+use roomtone_persistence::{PostgresStore, Store, StoreError};
+
+use super::{Database, Server, shared};
+use crate::contract::{compact_all, doc, done, history, logged, put, records};
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let (store, database) = super::fresh().await;
+    let (a, b) = (doc("a"), doc("b"));
+    put(&store, &a, 0..3).await;
+    assert_eq!(compact_all(&store, &a, "snapshot").await, done(1));
+    put(&store, &a, 3..5).await;
+    store.delete(&b).await.unwrap();
+    let before = store.load(&a).await.unwrap();
+    store.close().await;
+    let store = database.open().await;
+    assert_eq!(store.load(&a).await.unwrap(), before);
+    assert_eq!(store.load(&b).await.unwrap().epoch.0, 2);
+    assert_eq!(history(&store, &a, 2).await, records(0..5));
+}
+
+#[tokio::test]
+async fn nodes_that_start_together_make_the_schema_once() {
+    let database = Database::new().await;
+    let open = || database.open();
+    let (one, two, three, four) = tokio::join!(open(), open(), open(), open());
+    for (n, store) in (0..).zip([&one, &two, &three, &four]) {
+        put(store, &doc("a"), [n]).await;
+    }
+    assert_eq!(logged(&two.load(&doc("a")).await.unwrap().rows), records(0..4));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let (store, database) = super::fresh().await;
+    store.close().await;
+    let insert = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                  VALUES (9999, 'from the future', TRUE, '', 0)";
+    database.run(insert).await;
+    let refused = PostgresStore::open(database.server.options(&database.name))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Schema(text) if text.contains("newer")),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_table_is_another_schema() {
+    let (store, database) = super::fresh().await;
+    database.run("ALTER TABLE log RENAME TO elsewhere").await;
+    put_is_refused(&store, |error| matches!(error, StoreError::Schema(_))).await;
+    database.run("ALTER TABLE elsewhere RENAME TO log").await;
+    put(&store, &doc("a"), [0]).await;
+}
+
+async fn put_is_refused(store: &PostgresStore, fits: impl Fn(&StoreError) -> bool) {
+    let refused = store
+        .append(&[crate::contract::batch(&doc("a"), [1])])
+        .await
+        .unwrap_err();
+    assert!(fits(&refused), "{refused}");
+}
+
+/// Commits wait for the disk even where the database says otherwise. A trigger looks at what holds for each append.
+#[tokio::test]
+async fn commits_are_synchronous_whatever_the_database_says() {
+    let (store, database) = super::fresh().await;
+    store.close().await;
+    let name = &database.name;
+    database
+        .run(&format!("ALTER DATABASE {name} SET synchronous_commit = off"))
+        .await;
+    database
+        .run(
+            "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF current_setting('synchronous_commit') <> 'on' THEN RAISE 'not synchronous'; END IF; RETURN NEW; END $$; \
+             CREATE TRIGGER look BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION look()",
+        )
+        .await;
+    let store = database.open().await;
+    put(&store, &doc("a"), [0]).await;
+    put(&store, &doc("a"), [1]).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_from_one_that_is_away() {
+    let (store, database) = super::fresh().await;
+    put(&store, &doc("a"), [0]).await;
+    database
+        .run(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$; \
+             CREATE TRIGGER full_disk BEFORE INSERT ON log EXECUTE FUNCTION full_disk()",
+        )
+        .await;
+    put_is_refused(&store, |error| {
+        matches!(error, StoreError::Full(_)) && error.is_retryable()
+    })
+    .await;
+    database.run("DROP TRIGGER full_disk ON log").await;
+    put(&store, &doc("a"), [2]).await;
+    assert_eq!(
+        logged(&store.load(&doc("a")).await.unwrap().rows),
+        records([0, 2])
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_keep_names_is_refused() {
+    let server = shared();
+    let name = server
+        .database_with("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        .await;
+    let refused = PostgresStore::open(server.options(&name)).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Misconfigured(text) if text.contains("UTF8")),
+        "{refused}"
+    );
+    assert!(!refused.is_retryable());
+}
+
+#[tokio::test]
+async fn a_server_without_fsync_is_refused() {
+    let server = Server::start();
+    let name = server.database().await;
+    server.run_in("postgres", "ALTER SYSTEM SET fsync = off").await;
+    server.run_in("postgres", "SELECT pg_reload_conf()").await;
+    // The setting reaches other sessions in its own time.
+    let refused = loop {
+        match PostgresStore::open(server.options(&name)).await {
+            Ok(store) => store.close().await,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(
+        matches!(&refused, StoreError::Misconfigured(text) if text.contains("fsync")),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_says_so() {
+    let refused = PostgresStore::open(shared().options("no_such_database"))
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("no_such_database"), "{refused}");
+}
