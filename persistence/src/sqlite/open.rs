@@ -16,7 +16,7 @@ use super::lock::DatabaseLock;
 use super::writer::Writer;
 use crate::StoreError;
 use crate::limits::{
-    BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, PAGE_CACHE_KIB_MAX, READER_WAIT_SECONDS, READERS_MAX,
+    BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, PAGE_CACHE_BYTES_MAX, READER_WAIT_SECONDS, READERS_MAX,
     ROWS_AHEAD_COUNT_MAX, WAL_CHECKPOINT_PAGES, WAL_FILE_BYTES_TARGET,
 };
 
@@ -54,7 +54,8 @@ pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     }
 
     let options = options
-        .pragma("cache_size", format!("-{PAGE_CACHE_KIB_MAX}"))
+        // In KiB where it is negative.
+        .pragma("cache_size", format!("-{}", PAGE_CACHE_BYTES_MAX / 1024))
         .row_buffer_size(ROWS_AHEAD_COUNT_MAX);
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
