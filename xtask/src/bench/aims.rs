@@ -29,7 +29,7 @@ pub(crate) enum Bar {
 use Bar::{Least, Most, OfBestPeer, OfFloor, OfRow};
 use Metric::{
     CaughtUpMax, CpuPerEdit, CpuPerWritten, CpuShare, CpuWhole, DeliveryP50, DeliveryP99, EditsPerS,
-    KbPerConnection, KbPerRoom, PresenceLost, PresenceP95, Reconnects, RssEnd, RssGrowth,
+    KbPerConnection, KbPerRoom, PresenceLost, PresenceP95, Reconnects, RssAfter, RssGrowth,
 };
 
 const fn aim(row: &'static str, metric: Metric, bar: Bar) -> Aim {
@@ -62,7 +62,7 @@ pub(crate) const AIMS: &[Aim] = &[
     aim("slow-reader", Reconnects, Most(0.0)),
     aim("replay", EditsPerS, Least(250_000.0)),
     aim("replay", CpuPerWritten, Most(3.0)),
-    aim("replay", RssEnd, Most(24.0)),
+    aim("replay", RssAfter, Most(24.0)),
     aim("join-burst", CaughtUpMax, Most(180.0)),
     aim("join-burst", CpuWhole, Most(0.05)),
     aim("cold-open", CaughtUpMax, Most(25.0)),

@@ -33,6 +33,8 @@ pub(crate) enum Metric {
     RssMax,
     /// When the run ended.
     RssEnd,
+    /// When the server has come to rest after the run.
+    RssAfter,
     /// Beyond what the empty server had.
     RssGrowth,
     /// The growth, over the connections.
@@ -61,6 +63,7 @@ impl Metric {
             Metric::Reconnects => ("reconnects", "again", "count"),
             Metric::RssMax => ("memory, max", "rss", "MB"),
             Metric::RssEnd => ("memory, at the end", "end", "MB"),
+            Metric::RssAfter => ("memory, five seconds after", "after", "MB"),
             Metric::RssGrowth => ("memory, growth", "+", "MB"),
             Metric::KbPerConnection => ("memory per connection", "conn", "KB"),
             Metric::KbPerRoom => ("memory per room", "room", "KB"),

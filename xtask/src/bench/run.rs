@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::figures::{self, Run, Sent, number};
+use super::figures::{self, Metric, Run, Sent, number};
+use super::machine::rss_mb;
 use super::peers::Server;
 use super::plan::{self, Earlier, Plan};
 use super::process::Running;
@@ -19,6 +20,9 @@ use crate::workspace::root;
 
 /// A row that goes on with a server begins so long after the one before.
 const FOLLOWS_AFTER: Duration = Duration::from_secs(2);
+
+/// A server rests so long after a run before what it keeps is read.
+const RESTS: Duration = Duration::from_secs(5);
 
 /// How the suite is run.
 #[derive(Debug)]
@@ -136,7 +140,13 @@ impl Bench<'_> {
             sleep(FOLLOWS_AFTER);
         }
         let plan = self.plan(row.plan, server, turn.earlier)?;
-        let run = self.measure(&plan, running, &stem)?;
+        let mut run = self.measure(&plan, running, &stem)?;
+        if row.metrics.contains(&Metric::RssAfter) {
+            sleep(RESTS);
+            if let Some(rss_mb) = rss_mb(running.pid()) {
+                run.values.insert(Metric::RssAfter, rss_mb);
+            }
+        }
         turn.earlier = after(turn.earlier, &run, &plan);
         Ok(run)
     }

@@ -28,7 +28,8 @@ pub(crate) struct Row {
 
 use Metric::{
     CaughtUpMax, CaughtUpP95, CpuPerEdit, CpuPerWritten, CpuShare, CpuWhole, DeliveryP50, DeliveryP99,
-    EditsPerS, KbPerConnection, KbPerRoom, PresenceLost, PresenceP95, Reconnects, RssEnd, RssGrowth, RssMax,
+    EditsPerS, KbPerConnection, KbPerRoom, PresenceLost, PresenceP95, Reconnects, RssAfter, RssGrowth,
+    RssMax,
 };
 
 /// What most rows are.
@@ -140,8 +141,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "replay",
         plan: "xtask/peers/plans/replay.toml",
-        metrics: &[EditsPerS, CpuPerWritten, RssEnd, RssMax, DeliveryP99],
-        plots: &[EditsPerS, CpuPerWritten, RssEnd],
+        metrics: &[EditsPerS, CpuPerWritten, RssAfter, RssMax, DeliveryP99],
+        plots: &[EditsPerS, CpuPerWritten, RssAfter],
         has_floor: true,
         ..PLAIN
     },
