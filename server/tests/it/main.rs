@@ -3,12 +3,14 @@
 
 mod net;
 mod peer;
+mod redis;
 mod world;
 mod yjs;
 
 mod binary;
 mod bounds;
 mod broken;
+mod bus;
 mod http;
 mod lifecycle;
 mod presence;
