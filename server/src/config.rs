@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::limits::{Limits, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
@@ -21,6 +22,8 @@ pub struct Config {
     pub store_path: PathBuf,
     /// How tokens are judged.
     pub access: Access,
+    /// What connects this node with others, if anything.
+    pub redis: Option<RedisAddress>,
     /// Which web pages may connect.
     pub origins: OriginPolicy,
     /// Threads that serve sockets and rooms.
@@ -111,11 +114,11 @@ impl Config {
                     format!("`{listen_text}` is not HOST:PORT, such as 127.0.0.1:4000"),
                 )
             })?;
-        if args.redis.or(file.redis).is_some() {
-            return Err(wrong("redis", "this release runs on one node; leave it out"));
-        }
         let data = args.data.or(file.data).unwrap_or_else(|| "data".into());
         let store_path = store_path(args.store.or(file.store).as_deref(), &data)?;
+        // The only store of this release is one node's.
+        let is_store_shared = false;
+        let redis = redis(args.redis.or(file.redis).as_deref(), is_store_shared)?;
         let mut warnings = Vec::new();
         let access = access(
             args.jwt_secret.or(file.jwt_secret),
@@ -138,6 +141,7 @@ impl Config {
             listen,
             store_path,
             access,
+            redis,
             origins,
             workers: workers(args.workers.or(file.workers))?,
             limits: limits(file.limits, &args.limits)?,
@@ -158,8 +162,12 @@ impl Config {
             ),
         };
         let limits = toml::to_string(&self.limits).unwrap_or_default();
+        let redis = match &self.redis {
+            Some(address) => address.to_string(),
+            None => "none (one node)".to_owned(),
+        };
         format!(
-            "listen      {}\nstore       sqlite:{}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
+            "listen      {}\nstore       sqlite:{}\nredis       {redis}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
             self.listen,
             self.store_path.display(),
             self.origins,
@@ -202,6 +210,19 @@ fn store_path(store: Option<&str>, data: &Path) -> Result<PathBuf, ConfigError> 
             )),
         },
     }
+}
+
+/// Nodes that are connected take each other's word for what is in the log: it has to be one log.
+fn redis(url: Option<&str>, is_store_shared: bool) -> Result<Option<RedisAddress>, ConfigError> {
+    let Some(url) = url else { return Ok(None) };
+    let address = RedisAddress::parse(url).map_err(|bad| wrong("redis", bad.to_string()))?;
+    if !is_store_shared {
+        return Err(wrong(
+            "redis",
+            "the nodes that it connects share one store, and SQLite is one node's; leave it out",
+        ));
+    }
+    Ok(Some(address))
 }
 
 fn access(
@@ -373,10 +394,10 @@ mod tests {
         assert!(problem(store("sqlite:")).starts_with("store:"));
         assert!(
             problem(ServeArgs {
-                redis: Some("redis://x".into()),
+                redis: Some("redis://:CANARY@".into()),
                 ..args()
             })
-            .starts_with("redis:")
+            .starts_with("redis: expected")
         );
         let both = ServeArgs {
             open: true,
@@ -396,6 +417,17 @@ mod tests {
             ..args()
         };
         assert!(problem(origin).starts_with("allow_origin:"));
+    }
+
+    #[test]
+    fn redis_needs_a_store_that_is_shared_and_its_password_is_not_shown() {
+        let url = Some("rediss://user:CANARY@cache:6380");
+        let error = redis(url, false).expect_err("SQLite is one node's").to_string();
+        assert!(error.starts_with("redis:") && !error.contains("CANARY"));
+        let mut config = Config::read(args()).expect("good");
+        config.redis = redis(url, true).expect("good");
+        let shown = format!("{}{config:?}", config.describe());
+        assert!(shown.contains("rediss://cache:6380") && !shown.contains("CANARY"));
     }
 
     #[test]

@@ -178,6 +178,23 @@ pub const BUS_RECONNECT_MS_MIN: u32 = 50;
 pub const BUS_RECONNECT_MS_MAX: u32 = 1_000;
 /// Channels in one command to Redis. What is over goes into the next.
 pub const BUS_SUBSCRIPTIONS_COUNT_MAX: usize = 256;
+/// Interval at which a room that is open on other nodes tells them what it has, in milliseconds, with jitter. It is the
+/// sign of life too.
+pub const BUS_DIGEST_MS: u64 = 2_000;
+/// The same of a room that knows of no other, in milliseconds.
+pub const BUS_DIGEST_ALONE_MS: u64 = 30_000;
+/// Silence after which a room on another node counts as gone, with the presence of its clients, in milliseconds.
+pub const BUS_SILENCE_MS_MAX: u64 = 6_000;
+/// Shortest time between two questions of a room to other nodes, in milliseconds.
+pub const BUS_ASK_MS_MIN: u64 = 250;
+/// Time after which a question is asked once more, in milliseconds, with jitter: it may have been lost.
+pub const BUS_ASK_AGAIN_MS: u64 = 1_000;
+/// All rooms ask when Redis is back: each within this time, in milliseconds.
+pub const BUS_ASK_JITTER_MS_MAX: u64 = 300;
+/// Of several rooms that could answer, each waits up to this long for each of the others, in milliseconds.
+pub const BUS_ANSWER_JITTER_MS: u64 = 20;
+/// Answers that a room owes others at once. Over it: the question is not answered, and is asked again.
+pub const BUS_ANSWERS_COUNT_MAX: usize = 64;
 
 /// Bounds that an operator may move.
 #[derive(Clone, Debug, Serialize, Deserialize)]

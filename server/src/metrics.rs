@@ -281,6 +281,16 @@ pub fn bus_dropped(reason: &'static str, count: usize) {
     }
 }
 
+/// A room found that something of other nodes is missing, or may be.
+pub fn bus_gap() {
+    counter!("roomtone_bus_gaps_total").increment(1);
+}
+
+/// A part of an exchange of state vectors: `asked`, `answered`, `received`.
+pub fn bus_repair(part: &'static str) {
+    counter!("roomtone_bus_repairs_total", "part" => part).increment(1);
+}
+
 /// Counts an open socket for as long as it lives.
 pub struct ConnectionGauge(&'static str);
 

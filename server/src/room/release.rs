@@ -12,6 +12,7 @@ use tokio::time::{Duration, Instant};
 use super::handle::Ask;
 use super::member::Frames;
 use super::{Awake, Room};
+use crate::bus::Sender;
 use crate::close::Close;
 use crate::heavy::heavy;
 use crate::limits::{ACKS_BYTES_MAX, YSWEET_ANSWER_MS};
@@ -28,6 +29,15 @@ pub(super) enum Held {
         parts: Vec<(ConnectionId, Update)>,
         /// What a member had that got everything before this.
         before: StateVector,
+        /// It was accepted here: other nodes are to hear it.
+        is_local: bool,
+    },
+    /// An answer to another node.
+    NodeAnswer {
+        number: u64,
+        to: Sender,
+        question: u64,
+        update: Update,
     },
     /// An answer to a member's Step1 (a Step2 body), or its resync.
     Answer {
@@ -284,11 +294,16 @@ impl Awake {
                     merged,
                     parts,
                     before,
+                    is_local,
                     ..
                 } => {
+                    if let (true, Some(remote)) = (is_local, &mut self.remote) {
+                        remote.publish_update(&merged, true);
+                    }
                     self.relay(encode::update(&merged), &parts, &before, drained);
                 }
                 Held::Answer { to, body, since, .. } => self.answer(to, body, since, drained),
+                held @ Held::NodeAnswer { .. } => self.answer_node(held, true),
             }
         }
     }
@@ -296,6 +311,7 @@ impl Awake {
     /// Lets everything go although it is not on the disk, except what an author would take for an
     /// acknowledgement.
     fn release_stalled(&mut self, drained: &DrainedSender) {
+        let saved = self.progress.borrow().saved;
         while let Some(held) = self.held.pop_front() {
             match held {
                 Held::Relay {
@@ -303,7 +319,11 @@ impl Awake {
                     merged,
                     parts,
                     before,
+                    is_local,
                 } => {
+                    if let (true, Some(remote)) = (is_local, &mut self.remote) {
+                        remote.publish_update(&merged, number <= saved);
+                    }
                     self.relay_without_echo(number, &merged, &parts, &before, drained);
                 }
                 Held::Answer { to, body, since, .. } => {
@@ -313,7 +333,20 @@ impl Awake {
                         self.answer(to, body, since, drained);
                     }
                 }
+                held @ Held::NodeAnswer { number, .. } => self.answer_node(held, number <= saved),
             }
+        }
+    }
+
+    fn answer_node(&mut self, held: Held, saved: bool) {
+        if let (
+            Held::NodeAnswer {
+                to, question, update, ..
+            },
+            Some(remote),
+        ) = (held, &mut self.remote)
+        {
+            remote.publish_answer(to, question, &update, saved);
         }
     }
 
@@ -438,7 +471,7 @@ pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVe
     held.iter()
         .find_map(|held| match held {
             Held::Relay { before, .. } => Some(before),
-            Held::Answer { .. } => None,
+            Held::Answer { .. } | Held::NodeAnswer { .. } => None,
         })
         .unwrap_or(doc.state_vector())
 }
@@ -446,7 +479,9 @@ pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVe
 impl Held {
     fn number(&self) -> u64 {
         match self {
-            Held::Relay { number, .. } | Held::Answer { number, .. } => *number,
+            Held::Relay { number, .. } | Held::Answer { number, .. } | Held::NodeAnswer { number, .. } => {
+                *number
+            }
         }
     }
 }

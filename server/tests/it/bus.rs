@@ -188,10 +188,15 @@ async fn a_connection_that_redis_cuts_is_a_gap() {
     let redis = RedisServer::start();
     let bus = node(&redis.url("redis", "", "")).await;
     let room = bus.subscribe(&doc_id("d")).await;
-    // As it does with a subscriber that is too slow.
-    assert!(redis.command("CLIENT KILL TYPE pubsub").starts_with(":1"));
-    gap(&room).await;
-    assert!(redis.command("PUBSUB CHANNELS").contains("roomtone:"));
+    // One gap may be left from the beginning.
+    for _ in 0..3 {
+        // As it does with a subscriber that is too slow.
+        assert!(redis.command("CLIENT KILL TYPE pubsub").starts_with(":1"));
+        gap(&room).await;
+        while !redis.command("PUBSUB CHANNELS").contains("roomtone:") {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod broken;
 mod bus;
 mod http;
 mod lifecycle;
+mod nodes;
 mod presence;
 mod relay;
 mod roles;
