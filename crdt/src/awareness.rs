@@ -5,15 +5,15 @@
 //! is dropped before its JSON is looked at. There is no clock of time here and nothing expires: an id ends with its
 //! connection.
 
+mod nodes;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::ClientId;
 use crate::lib0::Writer;
-use crate::limits::{
-    AWARENESS_CLAIMS_COUNT_MAX, AWARENESS_IDS_COUNT_MAX, AWARENESS_TOMBSTONES_COUNT_MAX, CLOCK_COUNT_MAX,
-};
+use crate::limits::{AWARENESS_TOMBSTONES_COUNT_MAX, CLOCK_COUNT_MAX};
 use crate::presence::{AwarenessUpdate, Entry, Stamp, checked};
 
 /// One membership of a room. Unique within a process, counted from 1.
@@ -60,10 +60,14 @@ struct Removed {
     clock: u32,
     order: u64,
     owner: ConnectionId,
+    /// The owner was another node.
+    by_node: bool,
 }
 
 #[derive(Debug, Default)]
 struct Member {
+    /// It is another node, and speaks for the clients that are connected there.
+    is_node: bool,
     joined: u64,
     has_spoken: bool,
     ids: Vec<ClientId>,
@@ -119,7 +123,7 @@ impl Awareness {
         let introduces_itself =
             !member.has_spoken && matches!(update.entries.as_slice(), [Entry { state: Some(_), .. }]);
         member.has_spoken |= !update.entries.is_empty();
-        let strength = if introduces_itself {
+        let strength = if introduces_itself || member.is_node {
             Strength::Primary
         } else {
             Strength::Relayed
@@ -145,7 +149,7 @@ impl Awareness {
         };
         self.returned.retain(|returned| *returned != connection);
         for client in &member.ids {
-            self.remove(*client);
+            self.remove(*client, member.is_node);
             self.promote_claim(*client);
         }
         member.ids
@@ -297,13 +301,23 @@ impl Awareness {
         let Some(member) = self.members.get(&from) else {
             return Err(NoPlace::Full);
         };
-        if member.ids.len() >= AWARENESS_IDS_COUNT_MAX {
+        if member.ids.len() >= member.ids_count_max() {
             return Err(NoPlace::Full);
         }
         match self.removed.get(&entry.client) {
+            // It moved to that node, which never saw the clock that it had here. Clients cannot be that node's echo.
+            Some(removed) if member.is_node && removed.owner != from && entry.clock <= removed.clock => {
+                Ok(Place {
+                    clock: removed.clock.saturating_add(1),
+                    strength,
+                    is_return: false,
+                })
+            }
             Some(removed) if entry.clock <= removed.clock => {
                 // Whoever said goodbye may greet again on the same connection: that is no echo either.
-                if member.joined > removed.order || removed.owner == from {
+                // And whoever introduces itself here may have been on another node until now, whose goodbye came later.
+                let moved_here = removed.by_node && strength == Strength::Primary;
+                if member.joined > removed.order || removed.owner == from || moved_here {
                     Ok(Place {
                         clock: removed.clock.saturating_add(1),
                         strength,
@@ -323,6 +337,10 @@ impl Awareness {
     }
 
     fn unset(&mut self, from: ConnectionId, entry: &Entry, received: &mut Received) {
+        if let Some(node) = self.members.get_mut(&from).filter(|member| member.is_node) {
+            // It takes its word back: that would be a ghost when the owner goes.
+            node.claims.retain(|(claimed, _, _)| *claimed != entry.client);
+        }
         match self.present.get_mut(&entry.client) {
             // Gone already, or never here: nothing to say.
             None => received.echoes += 1,
@@ -346,12 +364,12 @@ impl Awareness {
         if let Some(member) = self.members.get_mut(&owner) {
             member.ids.retain(|id| *id != client);
         }
-        self.remove(client);
+        self.remove(client, self.is_node(owner));
         self.promote_claim(client);
     }
 
     /// Peers accept `null` at the clock they know.
-    fn remove(&mut self, client: ClientId) {
+    fn remove(&mut self, client: ClientId, by_node: bool) {
         let Some(present) = self.present.remove(&client) else {
             return;
         };
@@ -362,6 +380,7 @@ impl Awareness {
                 clock: present.clock,
                 order: self.order,
                 owner: present.owner,
+                by_node,
             },
         );
         self.removed_order.push_back((self.order, client));
@@ -383,7 +402,7 @@ impl Awareness {
     fn promote_claim(&mut self, client: ClientId) {
         let heir = self.members.iter().find_map(|(id, member)| {
             let claim = member.claims.iter().find(|(claimed, _, _)| *claimed == client)?;
-            (member.ids.len() < AWARENESS_IDS_COUNT_MAX).then(|| (*id, claim.1, claim.2.clone()))
+            (member.ids.len() < member.ids_count_max()).then(|| (*id, claim.1, claim.2.clone()))
         });
         let Some((heir, clock, state)) = heir else { return };
         if let Some(member) = self.members.get_mut(&heir) {
@@ -394,7 +413,9 @@ impl Awareness {
             .get(&client)
             .map_or(0, |removed| removed.clock.saturating_add(1));
         // It came back while its old socket still seemed to be there.
-        self.returned.push(heir);
+        if !self.is_node(heir) {
+            self.returned.push(heir);
+        }
         let present = Present {
             clock: clock.max(known),
             said: clock,
@@ -417,7 +438,7 @@ impl Awareness {
             return;
         };
         member.claims.retain(|(claimed, _, _)| *claimed != entry.client);
-        if member.claims.len() >= AWARENESS_CLAIMS_COUNT_MAX {
+        if member.claims.len() >= member.claims_count_max() {
             member.claims.pop_front();
         }
         member.claims.push_back((entry.client, entry.clock, state));

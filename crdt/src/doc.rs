@@ -8,7 +8,6 @@
 //! come out without and as an integer. One update that is new from end to end is therefore passed on as it came.
 
 use std::any::Any as Payload;
-use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -19,12 +18,13 @@ use yrs::{OffsetKind, Options, ReadTxn, Transact, TransactionMut};
 
 use crate::awareness::ConnectionId;
 use crate::block::Id;
+use crate::deleted::Deleted;
+use crate::gate::Extent;
 use crate::gate::Refusal;
 use crate::pending::{Pending, STORE};
 use crate::shape::Shape;
 use crate::state_vector::StateVector;
 use crate::update::Update;
-use crate::{ClientId, gate::Extent};
 
 /// What became of one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +79,6 @@ pub enum Broken {
     #[error("the engine refused: {0}")]
     Engine(String),
 }
-
-/// Deleted ranges per client, sorted and merged.
-type Deleted = HashMap<ClientId, Vec<(u32, u32)>>;
 
 /// A document in memory.
 pub struct Doc {
@@ -226,20 +223,29 @@ impl Doc {
         if extent.deletes.is_empty() {
             return Ok(false);
         }
-        let known = match self.deleted.get() {
-            Some(known) => known,
-            None => {
-                let set = self.read(|transaction| transaction.snapshot().delete_set)?;
-                self.deleted.get_or_init(|| deleted_ranges(&set))
-            }
-        };
-        Ok(!extent.deletes.iter().all(|range| {
-            known.get(&range.client).is_some_and(|ranges| {
-                // The last range that begins at or before this one holds it, or nothing does.
-                let after = ranges.partition_point(|(from, _)| *from <= range.from);
-                after > 0 && ranges[after - 1].1 >= range.to
-            })
-        }))
+        let known = self.deleted()?;
+        Ok(!extent.deletes.iter().all(|range| known.holds(range)))
+    }
+
+    /// A number that two documents share exactly when the same is deleted in both, as far as 64 bits tell. A state vector
+    /// does not show that. As for [`Doc::is_news`], the first such question after a turn costs a walk.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn deletions_fingerprint(&self) -> Result<u64, Broken> {
+        Ok(self.deleted()?.fingerprint())
+    }
+
+    fn deleted(&self) -> Result<&Deleted, Broken> {
+        if let Some(known) = self.deleted.get() {
+            return Ok(known);
+        }
+        let set = self.read(|transaction| transaction.snapshot().delete_set)?;
+        let ranges = set.iter().map(|(client, ranges)| {
+            let ranges = ranges.iter().map(|range| (range.start, range.end));
+            (client.get(), ranges.collect())
+        });
+        Ok(self.deleted.get_or_init(|| Deleted::new(ranges)))
     }
 
     /// Bytes of updates that wait for their past.
@@ -477,23 +483,6 @@ fn deleted_count(transaction: &TransactionMut<'_>) -> u64 {
         .iter()
         .flat_map(|(_, ranges)| ranges.iter());
     ranges.map(|range| u64::from(range.end - range.start)).sum()
-}
-
-fn deleted_ranges(set: &yrs::IdSet) -> Deleted {
-    let mut known = Deleted::new();
-    for (client, ranges) in set.iter() {
-        let list = known.entry(client.get()).or_default();
-        list.extend(ranges.iter().map(|range| (range.start, range.end)));
-        list.sort_unstable();
-        list.dedup_by(|next, last| {
-            let touches = next.0 <= last.1;
-            if touches {
-                last.1 = last.1.max(next.1);
-            }
-            touches
-        });
-    }
-    known
 }
 
 fn words_of(panic: &(dyn Payload + Send)) -> String {

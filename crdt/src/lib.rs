@@ -2,12 +2,13 @@
 //!
 //! This crate does no I/O, reads no clock, and no input makes it panic. Read it in this order: `lib0` (how bytes
 //! are read), `gate` and `block` (what may pass), `shape` (what fits into a document), `pending` (what waits for its
-//! past), `doc` (the engine, and the only file that names it), `presence` and `awareness` (who is here), `message` and
+//! past), `doc` (the engine, and the only file that names it), `deleted` (what is gone from it), `presence` and `awareness` (who is here), `message` and
 //! the dialects (what clients say), `encode` (what they hear).
 
 mod any;
 mod awareness;
 mod block;
+mod deleted;
 mod dialect;
 mod doc;
 pub mod encode;

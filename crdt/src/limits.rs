@@ -29,6 +29,10 @@ pub const AWARENESS_DEPTH_MAX: usize = 32;
 pub const AWARENESS_IDS_COUNT_MAX: usize = 8;
 /// Ids owned by somebody else that one connection may claim for later. More: the oldest claim is forgotten.
 pub const AWARENESS_CLAIMS_COUNT_MAX: usize = 8;
+/// Awareness ids that another node may speak for. More: the entry is refused.
+pub const AWARENESS_NODE_IDS_COUNT_MAX: usize = 8_192;
+/// Ids owned by somebody else that another node may claim for later. More: the oldest claim is forgotten.
+pub const AWARENESS_NODE_CLAIMS_COUNT_MAX: usize = 1_024;
 /// Removed ids whose clock a room remembers. More: the oldest is forgotten, and an echo of it that is still on
 /// its way would bring it back until its sender leaves.
 pub const AWARENESS_TOMBSTONES_COUNT_MAX: usize = 4_096;

@@ -38,6 +38,7 @@ fn hub(store: Arc<dyn Store>) -> Hub {
         store: store.clone(),
         saver: Saver::start(store.clone(), limits.backlog_bytes_max),
         compactor: Compactor::start(store),
+        bus: None,
         limits,
     })
 }

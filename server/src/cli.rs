@@ -62,7 +62,7 @@ pub struct ServeArgs {
     /// environment for a password: flags are visible to other processes. [default: sqlite:DATA/roomtone.db]
     #[arg(long, env = "ROOMTONE_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
-    /// Redis that connects several nodes (not in this release).
+    /// Redis that connects several nodes, such as redis://:PASSWORD@HOST:PORT; rediss for TLS, redis-sentinel, redis-cluster.
     #[arg(long, env = "ROOMTONE_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
     /// Shared secret of HS256 tokens. Prefer the environment: flags are visible to other processes.

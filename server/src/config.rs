@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::limits::{Limits, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
@@ -23,6 +24,8 @@ pub struct Config {
     pub store: StorePlace,
     /// How tokens are judged.
     pub access: Access,
+    /// What connects this node with others, if anything.
+    pub redis: Option<RedisAddress>,
     /// Which web pages may connect.
     pub origins: OriginPolicy,
     /// Threads that serve sockets and rooms.
@@ -131,11 +134,10 @@ impl Config {
                     format!("`{listen_text}` is not HOST:PORT, such as 127.0.0.1:4000"),
                 )
             })?;
-        if args.redis.or(file.redis).is_some() {
-            return Err(wrong("redis", "this release runs on one node; leave it out"));
-        }
         let data = args.data.or(file.data).unwrap_or_else(|| "data".into());
         let store = store_place(args.store.or(file.store).as_deref(), &data)?;
+        let is_store_shared = matches!(store, StorePlace::Postgres(_));
+        let redis = redis(args.redis.or(file.redis).as_deref(), is_store_shared)?;
         let mut warnings = Vec::new();
         let access = access(
             args.jwt_secret.or(file.jwt_secret),
@@ -158,6 +160,7 @@ impl Config {
             listen,
             store,
             access,
+            redis,
             origins,
             workers: workers(args.workers.or(file.workers))?,
             limits: limits(file.limits, &args.limits)?,
@@ -178,8 +181,12 @@ impl Config {
             ),
         };
         let limits = toml::to_string(&self.limits).unwrap_or_default();
+        let redis = match &self.redis {
+            Some(address) => address.to_string(),
+            None => "none (one node)".to_owned(),
+        };
         format!(
-            "listen      {}\nstore       {}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
+            "listen      {}\nstore       {}\nredis       {redis}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
             self.listen, self.store, self.origins, self.workers, self.log, self.log_format,
         )
     }
@@ -216,6 +223,19 @@ fn store_place(store: Option<&str>, data: &Path) -> Result<StorePlace, ConfigErr
             "expected sqlite:PATH, such as sqlite:./data/roomtone.db, or postgres://USER:PASSWORD@HOST/DATABASE",
         )),
     }
+}
+
+/// Nodes that are connected take each other's word for what is in the log: it has to be one log.
+fn redis(url: Option<&str>, is_store_shared: bool) -> Result<Option<RedisAddress>, ConfigError> {
+    let Some(url) = url else { return Ok(None) };
+    let address = RedisAddress::parse(url).map_err(|bad| wrong("redis", bad.to_string()))?;
+    if !is_store_shared {
+        return Err(wrong(
+            "redis",
+            "the nodes that it connects share one store, and SQLite is one node's; leave it out",
+        ));
+    }
+    Ok(Some(address))
 }
 
 fn access(
@@ -388,10 +408,10 @@ mod tests {
         assert!(problem(store("sqlite:")).starts_with("store:"));
         assert!(
             problem(ServeArgs {
-                redis: Some("redis://x".into()),
+                redis: Some("redis://:CANARY@".into()),
                 ..args()
             })
-            .starts_with("redis:")
+            .starts_with("redis: expected")
         );
         let both = ServeArgs {
             open: true,
@@ -426,6 +446,17 @@ mod tests {
         }
         assert!(!problem(at("postgres://u:CANARY@db.example")).contains("CANARY"));
         assert!(!problem(at("postgras://u:CANARY@db.example/docs")).contains("CANARY"));
+    }
+
+    #[test]
+    fn redis_needs_a_store_that_is_shared_and_its_password_is_not_shown() {
+        let url = Some("rediss://user:CANARY@cache:6380");
+        let error = redis(url, false).expect_err("SQLite is one node's").to_string();
+        assert!(error.starts_with("redis:") && !error.contains("CANARY"));
+        let mut config = Config::read(args()).expect("good");
+        config.redis = redis(url, true).expect("good");
+        let shown = format!("{}{config:?}", config.describe());
+        assert!(shown.contains("rediss://cache:6380") && !shown.contains("CANARY"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use roomtone_crdt::ConnectionId;
 use roomtone_persistence::{DocId, Store};
 use tokio::sync::Notify;
 
+use crate::bus::Bus;
 use crate::close::Close;
 use crate::compactor::Compactor;
 use crate::limits::{Limits, STOP_ROUND_MS};
@@ -39,6 +40,8 @@ pub struct Context {
     pub saver: Saver,
     /// Who makes snapshots.
     pub compactor: Compactor,
+    /// The other nodes, where there are any.
+    pub bus: Option<Bus>,
     /// The bounds that an operator may move.
     pub limits: Arc<Limits>,
 }

@@ -1,11 +1,12 @@
 //! The collaboration server: sockets, rooms, presence, HTTP.
 //!
 //! From the top: `server` puts the parts together, `http` and `socket` take requests and frames, `hub` holds the
-//! `room`s that are awake, `saver` commits what they accept, `outbox` is the way back. Follow one edit through
+//! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `outbox` is the way back. Follow one edit through
 //! them in `docs/ARCHITECTURE.md`.
 
 pub mod app;
 pub mod auth;
+pub mod bus;
 pub mod cli;
 pub mod close;
 pub mod compactor;

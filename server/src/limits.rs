@@ -138,6 +138,64 @@ pub const METRICS_UPKEEP_MS: u64 = 5_000;
 /// Connections that wait in the kernel to be accepted: a reconnect storm must not be refused.
 pub const LISTEN_BACKLOG_COUNT: i32 = 4_096;
 
+/// Header of a message between nodes, in bytes. A longer one is skipped.
+pub const BUS_HEADER_BYTES_MAX: usize = 128;
+/// Message between nodes, in bytes: Redis cuts a subscriber for whom more than 32 MB wait, and would do it again at each
+/// try. A larger one is not sent, and a larger one that came is skipped.
+pub const BUS_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages that wait to be published, of all rooms. Over it: the next is lost, its number shows that, and receivers ask.
+pub const BUS_QUEUE_COUNT_MAX: usize = 16_384;
+/// The same in bytes. A message larger than this takes the whole queue for itself.
+pub const BUS_QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages that are published at once. What is over goes with the next batch.
+pub const BUS_BATCH_COUNT_MAX: usize = 256;
+/// The same in bytes.
+pub const BUS_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Messages received that wait to be handed to rooms. Over it: every room is told of a gap.
+pub const BUS_RECEIVED_COUNT_MAX: usize = 8_192;
+/// Messages of other nodes that wait for one room. Over it: the next is lost, and the room is told of a gap.
+pub const BUS_INBOX_COUNT_MAX: usize = 1_024;
+/// The same in bytes. A message larger than this takes the whole inbox for itself.
+pub const BUS_INBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages of other nodes that a room takes in one turn. What is over waits for the next turn.
+pub const BUS_TURN_COUNT_MAX: usize = 256;
+/// The same in bytes.
+pub const BUS_TURN_BYTES_MAX: usize = 1024 * 1024;
+/// Senders of other nodes whose numbers a room remembers. Over it: the one that was silent for longest is forgotten, and
+/// is asked again when it speaks.
+pub const BUS_SENDERS_COUNT_MAX: usize = 256;
+/// Time a room waits for the confirmation of its subscription, in milliseconds. Over it: it opens all the same, and is told
+/// of a gap when the confirmation comes.
+pub const BUS_SUBSCRIBE_MS_MAX: u64 = 250;
+/// Time Redis has to answer a command, in milliseconds. Over it: what was published counts as lost, and the connection is
+/// made anew.
+pub const BUS_COMMAND_MS_MAX: u64 = 2_000;
+/// Interval at which the connection to Redis has to show life, in milliseconds.
+pub const BUS_PROBE_MS: u64 = 1_000;
+/// First pause before Redis is connected again, in milliseconds; it doubles up to [`BUS_RECONNECT_MS_MAX`], with jitter.
+pub const BUS_RECONNECT_MS_MIN: u32 = 50;
+/// Longest pause before Redis is connected again, in milliseconds.
+pub const BUS_RECONNECT_MS_MAX: u32 = 1_000;
+/// Channels in one command to Redis. What is over goes into the next.
+pub const BUS_SUBSCRIPTIONS_COUNT_MAX: usize = 256;
+/// Interval at which a room that is open on other nodes tells them what it has, in milliseconds, with jitter. It is the
+/// sign of life too.
+pub const BUS_DIGEST_MS: u64 = 2_000;
+/// The same of a room that knows of no other, in milliseconds.
+pub const BUS_DIGEST_ALONE_MS: u64 = 30_000;
+/// Silence after which a room on another node counts as gone, with the presence of its clients, in milliseconds.
+pub const BUS_SILENCE_MS_MAX: u64 = 6_000;
+/// Shortest time between two questions of a room to other nodes, in milliseconds.
+pub const BUS_ASK_MS_MIN: u64 = 250;
+/// Time after which a question is asked once more, in milliseconds, with jitter: it may have been lost.
+pub const BUS_ASK_AGAIN_MS: u64 = 1_000;
+/// All rooms ask when Redis is back: each within this time, in milliseconds.
+pub const BUS_ASK_JITTER_MS_MAX: u64 = 300;
+/// Of several rooms that could answer, each waits up to this long for each of the others, in milliseconds.
+pub const BUS_ANSWER_JITTER_MS: u64 = 20;
+/// Answers that a room owes others at once. Over it: the question is not answered, and is asked again.
+pub const BUS_ANSWERS_COUNT_MAX: usize = 64;
+
 /// Bounds that an operator may move.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -15,7 +15,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     // Below these levels the layers beneath us log payloads and request lines, and tokens travel in both: no filter
     // gets through to that.
     const QUIET: &str =
-        "tungstenite=info,tokio_tungstenite=info,hyper=info,hyper_util=info,axum=info,sqlx=warn";
+        "tungstenite=info,tokio_tungstenite=info,hyper=info,hyper_util=info,axum=info,sqlx=warn,fred=warn";
     let filter = EnvFilter::builder().parse(format!("{filter},{QUIET}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -73,6 +73,25 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "From accepting an update to its commit"
     );
     describe_histogram!("roomtone_load_seconds", "Cold start of a room");
+    describe_gauge!("roomtone_bus_connected", "Whether Redis can be reached, 0 or 1");
+    describe_gauge!(
+        "roomtone_bus_queue_bytes",
+        "Messages to other nodes that wait to be published"
+    );
+    describe_counter!("roomtone_bus_published_total", "Messages that Redis took");
+    describe_counter!("roomtone_bus_received_total", "Messages of other nodes");
+    describe_counter!(
+        "roomtone_bus_dropped_total",
+        "Messages of the bus lost, by reason"
+    );
+    describe_counter!(
+        "roomtone_bus_gaps_total",
+        "Times a room found that messages of other nodes are missing"
+    );
+    describe_counter!(
+        "roomtone_bus_repairs_total",
+        "State vectors exchanged with other nodes, by part"
+    );
     // A second recorder would have been refused above.
     let _ = HOT.set(Hot::default());
     Ok(handle)
@@ -98,6 +117,9 @@ struct Hot {
     turn: Histogram,
     bytes_in: Counter,
     bytes_out: Counter,
+    bus_published: Counter,
+    bus_received: Counter,
+    bus_queue: Gauge,
 }
 
 impl Default for Hot {
@@ -110,6 +132,9 @@ impl Default for Hot {
             turn: histogram!("roomtone_turn_updates"),
             bytes_in: counter!("roomtone_bytes_in_total"),
             bytes_out: counter!("roomtone_bytes_out_total"),
+            bus_published: counter!("roomtone_bus_published_total"),
+            bus_received: counter!("roomtone_bus_received_total"),
+            bus_queue: gauge!("roomtone_bus_queue_bytes"),
         }
     }
 }
@@ -227,6 +252,43 @@ pub fn awareness(outcome: &'static str, count: usize) {
     if count > 0 {
         counter!("roomtone_awareness_total", "outcome" => outcome).increment(count as u64);
     }
+}
+
+/// Whether Redis can be reached.
+pub fn bus_connected(is_connected: bool) {
+    gauge!("roomtone_bus_connected").set(if is_connected { 1.0 } else { 0.0 });
+}
+
+/// What waits to be published.
+pub fn bus_queue_bytes(bytes: usize) {
+    hot(|hot| hot.bus_queue.set(bytes as f64));
+}
+
+/// Redis took messages.
+pub fn bus_published(count: usize) {
+    hot(|hot| hot.bus_published.increment(count as u64));
+}
+
+/// A message of another node came.
+pub fn bus_received() {
+    hot(|hot| hot.bus_received.increment(1));
+}
+
+/// Messages were lost: `queue_full`, `away`, `inbox_full`, `too_large`, `newer`, `unreadable`.
+pub fn bus_dropped(reason: &'static str, count: usize) {
+    if count > 0 {
+        counter!("roomtone_bus_dropped_total", "reason" => reason).increment(count as u64);
+    }
+}
+
+/// A room found that something of other nodes is missing, or may be.
+pub fn bus_gap() {
+    counter!("roomtone_bus_gaps_total").increment(1);
+}
+
+/// A part of an exchange of state vectors: `asked`, `answered`, `received`.
+pub fn bus_repair(part: &'static str) {
+    counter!("roomtone_bus_repairs_total", "part" => part).increment(1);
 }
 
 /// Counts an open socket for as long as it lives.

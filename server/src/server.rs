@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::{App, Parts};
 use crate::auth::Authenticator;
+use crate::bus::Bus;
 use crate::compactor::Compactor;
 use crate::config::{Access, Config, StorePlace};
 use crate::hub::{Context, Hub};
@@ -47,10 +48,17 @@ impl Server {
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
         let limits = Arc::new(config.limits.clone());
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
+        let bus = config
+            .redis
+            .as_ref()
+            .map(Bus::redis)
+            .transpose()
+            .context("redis")?;
         let hub = Hub::new(Context {
             store: store.clone(),
             saver: saver.clone(),
             compactor: Compactor::start(store.clone()),
+            bus,
             limits: limits.clone(),
         });
         let auth = match &config.access {

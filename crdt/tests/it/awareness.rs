@@ -433,3 +433,90 @@ fn anything_in_any_order_keeps_the_books() {
         assert!(room.0.is_empty());
     }
 }
+
+/// A room with one member (1) and another node (2).
+fn beside_a_node() -> Room {
+    let mut room = Room::with(1);
+    room.0.join_node(ConnectionId(2));
+    room
+}
+
+/// What another node would be told of these ids.
+fn for_nodes(room: &Room, local: &[u64], gone: &[u64]) -> Vec<(u64, u64, String)> {
+    heard(&room.0.encode_for_nodes(local, gone))
+}
+
+#[test]
+fn a_node_speaks_for_its_clients_and_they_go_with_it() {
+    let mut room = beside_a_node();
+    room.hears(1, &[(11, 1, "{}")]);
+    let many: Vec<(u64, u64, &str)> = (100..200).map(|client| (client, 1, "{}")).collect();
+    assert_eq!(room.hears(2, &many).changed.len(), 100);
+    assert_eq!((room.0.len(), room.0.local_ids()), (101, vec![11]));
+    assert_eq!(for_nodes(&room, &[11], &[]), one(11, 2, "{}"));
+    // All of them said again, but for some.
+    let gone = room.0.retain(ConnectionId(2), &says(&many[10..]));
+    assert_eq!((gone.len(), room.0.len()), (10, 91));
+    assert_eq!(room.hears(2, &many[10..]).changed, [] as [u64; 0]);
+    assert_eq!(room.0.leave(ConnectionId(2)).len(), 90);
+    assert_eq!(room.0.len(), 1);
+}
+
+#[test]
+fn a_client_that_comes_from_another_node_is_here_whatever_is_heard_first() {
+    // Its goodbye there, then its greeting here, with a clock that is older than what others know; its connection was
+    // here before the goodbye.
+    let mut room = beside_a_node();
+    room.hears(2, &[(7, 20, "{}")]);
+    room.hears(2, &[(7, 20, "null")]);
+    let known = room.of(7)[0].1;
+    assert_eq!(room.hears(1, &[(7, 5, r#"{"a":1}"#)]).changed, [7]);
+    assert!(room.of(7)[0].1 > known && room.0.is_local(7));
+
+    // Its greeting here first: it waits for the word of the other node, which asks its socket.
+    let mut room = beside_a_node();
+    room.hears(2, &[(7, 20, "{}")]);
+    let received = room.hears(1, &[(7, 5, r#"{"a":1}"#)]);
+    assert_eq!(received.foreign, [(7, ConnectionId(2))]);
+    assert_eq!(room.hears(2, &[(7, 20, "null")]).changed, [7]);
+    assert_eq!((room.owner(7), room.0.len()), (Some(1), 1));
+}
+
+#[test]
+fn a_client_that_went_to_another_node_is_there_whatever_clock_it_has_there() {
+    let mut room = beside_a_node();
+    room.hears(1, &[(7, 20, "{}")]);
+    room.hears(1, &[(7, 20, "null")]);
+    let known = room.of(7)[0].1;
+    assert_eq!(room.hears(2, &[(7, 3, "{}")]).changed, [7]);
+    assert!(room.of(7)[0].1 > known && !room.0.is_local(7));
+
+    // Its old socket here is half-open: what the node claims holds when that is gone.
+    let mut room = beside_a_node();
+    room.hears(1, &[(7, 20, "{}")]);
+    assert_eq!(
+        room.hears(2, &[(7, 3, r#"{"b":1}"#)]).foreign,
+        [(7, ConnectionId(1))]
+    );
+    assert_eq!(room.0.leave(ConnectionId(1)), [7]);
+    assert_eq!(room.owner(7), Some(2));
+    assert!(room.0.take_returned().is_empty());
+    // The others hear that it is not here any more.
+    assert_eq!(for_nodes(&room, &[], &[7])[0].2, "null");
+}
+
+#[test]
+fn a_claim_that_was_taken_back_makes_no_ghost() {
+    for whole in [false, true] {
+        let mut room = beside_a_node();
+        room.hears(1, &[(7, 20, "{}")]);
+        room.hears(2, &[(7, 30, "{}")]);
+        if whole {
+            room.0.retain(ConnectionId(2), &says(&[]));
+        } else {
+            room.hears(2, &[(7, 31, "null")]);
+        }
+        room.0.leave(ConnectionId(1));
+        assert!(room.0.is_empty(), "{whole}");
+    }
+}

@@ -233,3 +233,22 @@ fn a_diff_of_nothing_is_an_update_too() {
     assert!(diff.is_empty());
     assert_eq!(diff.bytes().as_ref(), [0, 0]);
 }
+
+#[test]
+fn deletions_have_one_fingerprint_whatever_way_they_came() {
+    let fingerprint = |doc: &Doc| doc.deletions_fingerprint().expect("an answer");
+    let (mut one, mut other) = (Doc::new(), Doc::new());
+    let nothing = fingerprint(&one);
+    for doc in [&mut one, &mut other] {
+        apply(doc, ANN, &[typed(7, 0, "abcdef"), typed(9, 0, "gh")]);
+    }
+    assert_eq!(fingerprint(&one), nothing);
+    apply(&mut one, ANN, &[deleted(7, 1, 3)]);
+    assert_ne!(fingerprint(&one), nothing);
+    apply(&mut other, ANN, &[deleted(7, 3, 1), deleted(7, 1, 1)]);
+    assert_ne!(fingerprint(&one), fingerprint(&other));
+    apply(&mut other, BOB, &[deleted(7, 2, 1)]);
+    assert_eq!(fingerprint(&one), fingerprint(&other));
+    let loaded = Doc::load([one.snapshot().expect("a document")]).expect("it loads");
+    assert_eq!(fingerprint(&loaded), fingerprint(&one));
+}

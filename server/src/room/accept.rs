@@ -102,6 +102,7 @@ impl Room {
                 merged,
                 parts,
                 before,
+                is_local: true,
             });
         }
         for (author, receipt, echo) in receipts {
@@ -127,7 +128,7 @@ impl Room {
     }
 
     /// Hands records to the log and returns the number of the batch to wait for.
-    fn submit(&mut self, records: Vec<Record>) -> u64 {
+    pub(super) fn submit(&mut self, records: Vec<Record>) -> u64 {
         if records.is_empty() {
             return self.awake.log.accepted();
         }

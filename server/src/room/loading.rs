@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::reception::Preview;
 use super::release::Acks;
+use super::remote::Remote;
 use super::turn::{Gathered, Waiting};
 use super::{Awake, Room};
 use crate::close::Close;
@@ -172,7 +173,12 @@ fn build_without_the_bad(
 }
 
 impl Awake {
-    pub(super) fn new(context: &Context, doc_id: &DocId, loaded: Loaded) -> Awake {
+    pub(super) fn new(
+        context: &Context,
+        doc_id: &DocId,
+        loaded: Loaded,
+        remote: Option<Box<Remote>>,
+    ) -> Awake {
         let log = context.saver.log(doc_id.clone(), loaded.epoch);
         let progress = log.watch();
         let version = loaded.doc.version();
@@ -191,6 +197,7 @@ impl Awake {
             gathered: Gathered::default(),
             held: VecDeque::new(),
             acks: Acks::default(),
+            remote,
             askers: Vec::new(),
             deferred: Vec::new(),
             ysweet_due: None,
@@ -266,6 +273,7 @@ impl Room {
             return Err(Close::StaleEpoch);
         }
         let broken = std::mem::replace(&mut self.awake.doc, loaded.doc);
+        self.suspect_remote_loss();
         self.awake.whole = None;
         self.awake.doc_bytes_estimate = loaded.bytes;
         // What waited for its past is gone with the old document: its authors are asked for all they have.

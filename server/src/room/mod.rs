@@ -13,6 +13,7 @@ mod member;
 mod presence;
 mod reception;
 mod release;
+mod remote;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,6 +42,7 @@ use member::Seated;
 pub use member::{Member, Voice};
 use reception::Reception;
 use release::{Acks, Held};
+use remote::Remote;
 use turn::Gathered;
 
 /// The inside of a room.
@@ -79,6 +81,8 @@ struct Awake {
     /// What goes out when a batch is on the disk, in order.
     held: VecDeque<Held>,
     acks: Acks,
+    /// The same room on other nodes, where there are any.
+    remote: Option<Box<Remote>>,
     /// Members whose Step1 is to be answered at the end of this turn.
     askers: Vec<ConnectionId>,
     /// Members whose Step1 is to be answered after the next commit.
@@ -167,7 +171,10 @@ impl Room {
                         return End::Stop;
                     }
                     self.turn(deliveries.drain(..));
+                    // Neither of the two can keep the other waiting.
+                    self.take_waiting_remote();
                 }
+                events = remote::heard(&self.awake.remote) => self.take_remote(events),
                 () = sleep_until(idle) => {
                     if self.fall_asleep() {
                         return End::Idle;
@@ -203,6 +210,7 @@ impl Room {
         if self.awake.awareness_due.is_some_and(|due| now >= due) {
             self.send_awareness();
         }
+        self.keep_remote_promises(now);
     }
 
     /// Nobody has been here for long enough. Returns whether the room was retired.
@@ -282,10 +290,17 @@ impl Awake {
             Some(since) if !self.stalled => Some(since + limits.relay_deadline()),
             Some(_) | None => None,
         };
-        [relay, self.ysweet_due, self.integrate_due, self.awareness_due]
-            .into_iter()
-            .flatten()
-            .min()
+        let remote = self.remote.as_ref().map(|remote| remote.due());
+        [
+            relay,
+            self.ysweet_due,
+            self.integrate_due,
+            self.awareness_due,
+            remote,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When this room may sleep: nobody here, everything saved. A document that nobody ever wrote to goes at once.
@@ -313,6 +328,11 @@ async fn run(
     control: mpsc::UnboundedReceiver<Control>,
     failure: Failure,
 ) {
+    // The other nodes first: what they say while the document is loaded waits, and cannot fall between the two.
+    let subscription = match &context.bus {
+        Some(bus) => Some(Box::pin(bus.subscribe(&doc_id)).await),
+        None => None,
+    };
     // Not loaded is not empty: nothing is answered but with the stored document.
     let (loaded, mut waiting) = Box::pin(receive_while_loading(&context, &doc_id, &mut inbox)).await;
     let loaded = match loaded {
@@ -326,7 +346,11 @@ async fn run(
             return Box::pin(turn_away(&mut inbox, close)).await;
         }
     };
-    let awake = Awake::new(&context, &doc_id, loaded);
+    let remote = subscription.map(|subscription| {
+        let author = hub.connection_id();
+        Box::new(Remote::new(subscription, loaded.epoch, author))
+    });
+    let awake = Awake::new(&context, &doc_id, loaded, remote);
     let mut room = Box::new(Room {
         doc_id,
         id,

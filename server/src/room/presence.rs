@@ -1,5 +1,7 @@
 //! Presence: awareness in, one merged awareness frame per turn out.
 
+use std::mem;
+
 use roomtone_crdt::{AwarenessUpdate, ConnectionId, encode};
 use tokio::time::{Duration, Instant};
 
@@ -25,7 +27,10 @@ pub(super) fn receive(awake: &mut Awake, from: ConnectionId, update: &AwarenessU
     metrics::awareness("foreign", received.foreign.len());
     metrics::awareness("refused", received.refused as usize);
     awake.dirty.extend(received.changed);
-    for (_, owner) in received.foreign {
+    for (client, owner) in received.foreign {
+        if let (true, Some(remote)) = (awake.awareness.is_node(owner), &mut awake.remote) {
+            remote.contest(client);
+        }
         // Somebody claims an id whose owner may be a half-open socket: let the owner show that it lives.
         if let Some(owner) = awake.members.get(&owner) {
             owner.member.outbox.probe();
@@ -41,6 +46,7 @@ impl Room {
             self.send_all_awareness(returned);
         }
         let awake = &mut self.awake;
+        awake.contest();
         if awake.dirty.is_empty() {
             return;
         }
@@ -80,8 +86,12 @@ impl Room {
         awake.awareness_sent = Some(Instant::now());
         awake.dirty.sort_unstable();
         awake.dirty.dedup();
-        let body = encode::awareness(&awake.awareness.encode(&awake.dirty));
-        awake.dirty.clear();
+        let mut changed = mem::take(&mut awake.dirty);
+        awake.announce(Some(&changed));
+        let body = encode::awareness(&awake.awareness.encode(&changed));
+        // Its space is used again.
+        changed.clear();
+        awake.dirty = changed;
         let mut frames = Frames::new(body);
         let since = relayed(&awake.held, &awake.doc);
         metrics::frames_out("awareness", awake.members.len());

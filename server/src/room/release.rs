@@ -13,6 +13,7 @@ use super::drained::Drained;
 use super::handle::Ask;
 use super::member::Frames;
 use super::{Awake, Room};
+use crate::bus::Sender;
 use crate::close::Close;
 use crate::heavy::heavy;
 use crate::limits::{ACKS_BYTES_MAX, YSWEET_ANSWER_MS};
@@ -29,6 +30,15 @@ pub(super) enum Held {
         parts: Vec<(ConnectionId, Update)>,
         /// What a member had that got everything before this.
         before: StateVector,
+        /// It was accepted here: other nodes are to hear it.
+        is_local: bool,
+    },
+    /// An answer to another node.
+    NodeAnswer {
+        number: u64,
+        to: Sender,
+        question: u64,
+        update: Update,
     },
     /// An answer to a member's Step1 (a Step2 body), or its resync.
     Answer {
@@ -283,11 +293,16 @@ impl Awake {
                     merged,
                     parts,
                     before,
+                    is_local,
                     ..
                 } => {
+                    if let (true, Some(remote)) = (is_local, &mut self.remote) {
+                        remote.publish_update(&merged, true);
+                    }
                     self.relay(encode::update(&merged), &parts, &before, drained);
                 }
                 Held::Answer { to, body, since, .. } => self.answer(to, body, since, drained),
+                held @ Held::NodeAnswer { .. } => self.answer_node(held, true),
             }
         }
     }
@@ -295,6 +310,7 @@ impl Awake {
     /// Lets everything go although it is not on the disk, except what an author would take for an
     /// acknowledgement.
     fn release_stalled(&mut self, drained: &mut Drained) {
+        let saved = self.progress.borrow().saved;
         while let Some(held) = self.held.pop_front() {
             match held {
                 Held::Relay {
@@ -302,7 +318,11 @@ impl Awake {
                     merged,
                     parts,
                     before,
+                    is_local,
                 } => {
+                    if let (true, Some(remote)) = (is_local, &mut self.remote) {
+                        remote.publish_update(&merged, number <= saved);
+                    }
                     self.relay_without_echo(number, &merged, &parts, &before, drained);
                 }
                 Held::Answer { to, body, since, .. } => {
@@ -312,7 +332,20 @@ impl Awake {
                         self.answer(to, body, since, drained);
                     }
                 }
+                held @ Held::NodeAnswer { number, .. } => self.answer_node(held, number <= saved),
             }
+        }
+    }
+
+    fn answer_node(&mut self, held: Held, saved: bool) {
+        if let (
+            Held::NodeAnswer {
+                to, question, update, ..
+            },
+            Some(remote),
+        ) = (held, &mut self.remote)
+        {
+            remote.publish_answer(to, question, &update, saved);
         }
     }
 
@@ -437,7 +470,7 @@ pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVe
     held.iter()
         .find_map(|held| match held {
             Held::Relay { before, .. } => Some(before),
-            Held::Answer { .. } => None,
+            Held::Answer { .. } | Held::NodeAnswer { .. } => None,
         })
         .unwrap_or(doc.state_vector())
 }
@@ -445,7 +478,9 @@ pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVe
 impl Held {
     fn number(&self) -> u64 {
         match self {
-            Held::Relay { number, .. } | Held::Answer { number, .. } => *number,
+            Held::Relay { number, .. } | Held::Answer { number, .. } | Held::NodeAnswer { number, .. } => {
+                *number
+            }
         }
     }
 }

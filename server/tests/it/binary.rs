@@ -40,7 +40,7 @@ fn a_bad_configuration_is_refused_with_the_key_that_is_wrong() {
         (&["--open", "--jwt-secret", "s"], "open:"),
         (&["--jwt-secret", ""], "jwt_secret:"),
         (&["--store", "mysql://x"], "store:"),
-        (&["--redis", "redis://x"], "redis:"),
+        (&["--redis", "http://x"], "redis:"),
         (&["--allow-origin", "https://*.example.com"], "allow_origin:"),
         (&["--limit", "room_idle_ms"], "limits:"),
         (&["--limit", "room_idle_ms=soon"], "limits.room_idle_ms:"),

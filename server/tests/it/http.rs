@@ -224,8 +224,9 @@ async fn the_documented_metrics_exist() {
     socket.send(update_frame(&yjs::insert(7, 0, "x"))).await;
     socket.until(|frame| frame.starts_with(&[0, 2])).await;
     let text = get(served.address, "/metrics").await.text();
-    // What counts trouble appears with the first trouble.
+    // What counts trouble appears with the first trouble, and what is between nodes with the bus.
     let trouble = [
+        "bus_",
         "commit_failures",
         "stalls",
         "refused",

@@ -3,14 +3,17 @@
 
 mod net;
 mod peer;
+mod redis;
 mod world;
 mod yjs;
 
 mod binary;
 mod bounds;
 mod broken;
+mod bus;
 mod http;
 mod lifecycle;
+mod nodes;
 mod presence;
 mod relay;
 mod roles;

@@ -8,6 +8,7 @@ use roomtone_crdt::{Doc, Stamp, Update};
 use roomtone_persistence::{DocId, Faults, FaultyStore, MemoryStore, Store};
 use roomtone_server::app::{App, Parts};
 use roomtone_server::auth::{Authenticator, Role};
+use roomtone_server::bus::Bus;
 use roomtone_server::close::Close;
 use roomtone_server::compactor::Compactor;
 use roomtone_server::hub::{Context, Hub};
@@ -48,12 +49,18 @@ impl World {
 
     /// Another server over a store that is there: a restart.
     pub(crate) fn over(store: Arc<FaultyStore<MemoryStore>>, limits: Limits) -> World {
+        World::on_bus(store, limits, None)
+    }
+
+    /// One of several servers over a store.
+    pub(crate) fn on_bus(store: Arc<FaultyStore<MemoryStore>>, limits: Limits, bus: Option<Bus>) -> World {
         let limits = Arc::new(limits);
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
         let hub = Hub::new(Context {
             store: store.clone(),
             saver: saver.clone(),
             compactor: Compactor::start(store.clone()),
+            bus,
             limits: limits.clone(),
         });
         let faults = store.faults();

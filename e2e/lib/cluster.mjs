@@ -1,0 +1,136 @@
+/**
+ * Several nodes over one PostgreSQL and one Redis, all of them real processes on free ports.
+ *
+ *   const cluster = await Cluster.start(2)
+ *   cluster.nodes[0]                        // a Server, see server.mjs
+ *   await cluster.redis.kill(); await cluster.redis.start()
+ *   cluster.postgres.pause(); cluster.postgres.resume()
+ *   await cluster.stop()
+ */
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Server, freePort } from './server.mjs'
+import { until } from './wait.mjs'
+
+const START_MS_MAX = 20_000
+
+/** Services that a test forgot must not outlive it. @type {Set<Service>} */
+const running = new Set()
+process.on('exit', () => {
+  for (const service of running) service.remove()
+})
+
+/** @param {number} port */
+const isListening = (port) => new Promise((resolve) => {
+  const socket = createConnection({ port, host: '127.0.0.1' })
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  socket.once('close', () => socket.destroy()).once('connect', () => socket.end())
+})
+
+/** A process that is not ours. It can be killed, paused and started again on the same port with the same data. */
+class Service {
+  /** @param {string} name @param {number} port */
+  constructor (name, port) {
+    this.port = port
+    this.folder = mkdtempSync(path.join(tmpdir(), `roomtone-${name}-`))
+    /** @type {string[]} */
+    this.command = []
+    /** @type {import('node:child_process').ChildProcess | null} */
+    this.child = null
+    running.add(this)
+  }
+
+  async start () {
+    const [program, ...args] = this.command
+    const child = spawn(program, args, { stdio: 'ignore' })
+    this.child = child
+    await until(async () => {
+      assert.equal(child.exitCode, null, `${program} ended at its start`)
+      return await isListening(this.port)
+    }, START_MS_MAX, `${program} to listen`)
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  signal (signal) { this.child?.kill(signal) }
+  pause () { this.signal('SIGSTOP') }
+  resume () { this.signal('SIGCONT') }
+
+  async kill () {
+    const child = this.child
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  remove () {
+    this.signal('SIGKILL')
+    rmSync(this.folder, { recursive: true, force: true })
+    running.delete(this)
+  }
+}
+
+async function startRedis () {
+  const service = new Service('redis', await freePort())
+  service.command = ['redis-server', '--port', String(service.port), '--bind', '127.0.0.1', '--dir', service.folder,
+    '--save', '', '--appendonly', 'no']
+  await service.start()
+  return service
+}
+
+/** Debian keeps each version in a folder of its own. */
+function postgresFolder () {
+  const versions = '/usr/lib/postgresql'
+  const newest = existsSync(versions) ? readdirSync(versions).sort((a, b) => Number(a) - Number(b)).at(-1) : undefined
+  assert.ok(newest, 'PostgreSQL is not installed: apt-get install postgresql')
+  return path.join(versions, newest, 'bin')
+}
+
+async function startPostgres () {
+  const service = new Service('postgres', await freePort())
+  const bin = postgresFolder()
+  const data = path.join(service.folder, 'data')
+  // PostgreSQL does not run as root, and no other user needs to change.
+  const isRoot = process.getuid?.() === 0
+  const as = isRoot ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', '--'] : []
+  if (isRoot) execFileSync('chown', ['postgres:', service.folder])
+  const run = [...as, `${bin}/initdb`, '--no-sync', '--auth=trust', '--encoding=UTF8', '--locale=C', '--username=roomtone', '-D', data]
+  execFileSync(run[0], run.slice(1), { stdio: 'ignore' })
+  service.command = [...as, `${bin}/postgres`, '-D', data, '-p', String(service.port), '-h', '127.0.0.1', '-k', service.folder]
+  await service.start()
+  return service
+}
+
+export class Cluster {
+  /** @param {Service} postgres @param {Service} redis @param {Server[]} nodes */
+  constructor (postgres, redis, nodes) {
+    this.postgres = postgres
+    this.redis = redis
+    this.nodes = nodes
+  }
+
+  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions} [options] */
+  static async start (nodesCount, options = {}) {
+    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+    const env = {
+      ...options.env,
+      ROOMTONE_STORE: `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
+      ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}`
+    }
+    const nodes = await Promise.all(Array.from({ length: nodesCount }, () => Server.start({ ...options, env })))
+    return new Cluster(postgres, redis, nodes)
+  }
+
+  async stop () {
+    for (const node of this.nodes) await node.stop()
+    await this.redis.kill()
+    await this.postgres.kill()
+    this.redis.remove()
+    this.postgres.remove()
+  }
+}
