@@ -8,7 +8,7 @@
  *   await cluster.stop()
  */
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
@@ -55,8 +55,20 @@ class Service {
     }, START_MS_MAX, `${program} to listen`)
   }
 
-  /** @param {NodeJS.Signals} signal */
-  signal (signal) { this.child?.kill(signal) }
+  /** To it and to its children: PostgreSQL has a process for each connection. @param {NodeJS.Signals} signal */
+  signal (signal) {
+    const pid = this.child?.pid
+    if (pid === undefined || this.child?.exitCode !== null) return
+    const children = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout.trim().split('\n').filter(Boolean)
+    for (const each of [pid, ...children.map(Number)]) {
+      try {
+        process.kill(each, signal)
+      } catch {
+        // It has just ended.
+      }
+    }
+  }
+
   pause () { this.signal('SIGSTOP') }
   resume () { this.signal('SIGCONT') }
 
@@ -64,7 +76,7 @@ class Service {
     const child = this.child
     if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit')
-    child.kill('SIGKILL')
+    this.signal('SIGKILL')
     await exited
   }
 
