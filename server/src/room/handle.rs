@@ -61,8 +61,8 @@ pub(crate) type Inbox = mpsc::Receiver<Box<Delivery>>;
 #[cfg(test)]
 impl Delivery {
     /// Of a test that has no inbox.
-    pub(crate) fn without_space(event: Event) -> Box<Delivery> {
-        Box::new(Delivery { event, _space: None })
+    pub(crate) fn without_space(event: Event) -> Delivery {
+        Delivery { event, _space: None }
     }
 }
 

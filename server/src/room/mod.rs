@@ -170,7 +170,7 @@ impl Room {
                     if taken == 0 {
                         return End::Stop;
                     }
-                    self.turn(deliveries.drain(..));
+                    self.turn(deliveries.drain(..).map(|delivery| *delivery));
                     // Neither of the two can keep the other waiting.
                     self.take_waiting_remote();
                 }
@@ -188,7 +188,7 @@ impl Room {
     fn take_inbox(&mut self) {
         let mut deliveries = Vec::new();
         while let Ok(delivery) = self.inbox.try_recv() {
-            deliveries.push(delivery);
+            deliveries.push(*delivery);
         }
         if !deliveries.is_empty() {
             self.turn(deliveries.drain(..));
@@ -374,7 +374,7 @@ async fn receive_while_loading(
     context: &Context,
     doc_id: &DocId,
     inbox: &mut Inbox,
-) -> (Result<Loaded, Close>, Vec<Box<Delivery>>) {
+) -> (Result<Loaded, Close>, Vec<Delivery>) {
     let (previewer, preview) = oneshot::channel();
     let mut reception = Reception::default();
     let mut loading = pin!(loading::load(context, doc_id, Some(previewer)));
@@ -386,7 +386,7 @@ async fn receive_while_loading(
     loop {
         tokio::select! {
             biased;
-            Some(delivery) = inbox.recv(), if reception.has_space() => reception.receive(delivery, &preview),
+            Some(delivery) = inbox.recv(), if reception.has_space() => reception.receive(*delivery, &preview),
             loaded = &mut loading => return (loaded, reception.into_waiting()),
         }
     }
@@ -397,11 +397,11 @@ async fn receive_while_loading(
 async fn turn_away(inbox: &mut Inbox, close: Close) {
     inbox.close();
     while let Some(delivery) = inbox.recv().await {
-        send_away(delivery, close);
+        send_away(*delivery, close);
     }
 }
 
-fn send_away(delivery: Box<Delivery>, close: Close) {
+fn send_away(delivery: Delivery, close: Close) {
     match delivery.event {
         handle::Event::Join(member) => member.dismiss(close),
         handle::Event::Ask(ask) => release::refuse(ask, close),

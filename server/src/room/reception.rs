@@ -37,7 +37,7 @@ impl Preview {
 /// What was said before the room was ready.
 #[derive(Default)]
 pub(super) struct Reception {
-    waiting: Vec<Box<Delivery>>,
+    waiting: Vec<Delivery>,
     guests: HashMap<ConnectionId, (Voice, Outbox)>,
 }
 
@@ -48,7 +48,7 @@ impl Reception {
     }
 
     /// Answers whoever has nothing yet; all else waits for the room, in order.
-    pub(super) fn receive(&mut self, mut delivery: Box<Delivery>, preview: &Preview) {
+    pub(super) fn receive(&mut self, mut delivery: Delivery, preview: &Preview) {
         match &mut delivery.event {
             Event::Join(member) => {
                 // It comes before everything, and so before the answer below.
@@ -75,7 +75,7 @@ impl Reception {
     }
 
     /// What the room takes as its first turn.
-    pub(super) fn into_waiting(self) -> Vec<Box<Delivery>> {
+    pub(super) fn into_waiting(self) -> Vec<Delivery> {
         self.waiting
     }
 }
@@ -99,7 +99,7 @@ mod tests {
         Update::check(Bytes::from(bytes)).expect("an update")
     }
 
-    fn delivery(event: Event) -> Box<Delivery> {
+    fn delivery(event: Event) -> Delivery {
         Delivery::without_space(event)
     }
 

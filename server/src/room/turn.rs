@@ -78,7 +78,7 @@ impl From<Broken> for Breakage {
 
 impl Room {
     /// Takes events in order. Never awaits.
-    pub(super) fn turn(&mut self, deliveries: impl Iterator<Item = Box<Delivery>>) {
+    pub(super) fn turn(&mut self, deliveries: impl Iterator<Item = Delivery>) {
         for delivery in deliveries {
             match delivery.event {
                 Event::Join(member) => self.join(*member),
