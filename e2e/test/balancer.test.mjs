@@ -4,10 +4,13 @@ import { once } from 'node:events'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { BALANCER_KINDS, Balancer, StubNode } from '../lib/balancer.mjs'
 import { converged, destroyAll, freshRoom, open } from '../lib/clients.mjs'
-import { Server, reportFailure } from '../lib/server.mjs'
+import { Cluster } from '../lib/cluster.mjs'
+import { reportFailure } from '../lib/server.mjs'
 import { until } from '../lib/wait.mjs'
 
 const NODES = ['roomtone-1', 'roomtone-2', 'roomtone-3']
+/** As docs/OPERATIONS.md says: a balancer takes its time to believe that a node is back. */
+const REST_MS = 3_000
 const ROOMS = Array.from({ length: 90 }, (_, n) => `room-${n}`)
 
 /** Every address that a room has: docs/PROTOCOL.md. @param {string} room */
@@ -174,35 +177,76 @@ for (const kind of BALANCER_KINDS) {
       assert.ok(!balancer.log().includes('secret'), 'no token in the log')
     })
 
-    describe('in front of the server', () => {
-      /** @type {Server} */
-      let server
+    describe('in front of a cluster', () => {
+      /** @type {Cluster} */
+      let cluster
       /** @type {Balancer} */
       let front
       before(async () => {
-        server = await Server.start()
-        front = await Balancer.start(kind, NODES.map(() => server.port))
+        cluster = await Cluster.start(NODES.length)
+        front = await Balancer.start(kind, cluster.nodes.map((node) => node.port))
       })
       afterEach(destroyAll)
-      afterEach(reportFailure(() => server))
+      NODES.forEach((_, n) => afterEach(reportFailure(() => cluster?.nodes[n])))
       after(async () => {
         await front?.stop()
-        await server?.stop()
+        await cluster?.stop()
       })
-
-      test('unmodified clients meet in a room that Hocuspocus names in its query as well', async () => {
-        const room = freshRoom('balanced')
-        const through = /** @type {Server} */ (/** @type {unknown} */ (front))
-        const clients = await Promise.all([
+      /** One client of each dialect. @param {string} room */
+      const everybody = (room) => {
+        const through = /** @type {import('../lib/server.mjs').Server} */ (/** @type {unknown} */ (front))
+        return Promise.all([
           open('y-websocket-3', through, room),
           open('y-sweet', through, room),
           ...['hocuspocus-2', 'hocuspocus-3', 'hocuspocus-4'].map((id) => open(id, through, room, { at: `hocuspocus?room=${room}` }))
         ])
-        clients.forEach((client, n) => client.insert('t', 0, String(n)))
-        await until(() => clients.every((client) => client.text('t').length === clients.length), 5_000, 'every letter everywhere',
-          () => clients.map((client) => [client.id, client.text('t')]))
-        await converged(clients)
-        await Promise.all(clients.map((client) => client.whenSaved()))
+      }
+      /** How many nodes have rooms in memory, and how many rooms. */
+      const roomsPerNode = () => Promise.all(cluster.nodes.map(async (node) =>
+        Number(/^roomtone_rooms (\d+)/m.exec(await (await node.fetch('/metrics')).text())?.[1] ?? 0)))
+
+      test('unmodified clients of one room meet on one node, Hocuspocus by its query', async () => {
+        const rooms = [freshRoom('balanced'), freshRoom('balanced'), freshRoom('balanced')]
+        const people = await Promise.all(rooms.map(everybody))
+        for (const clients of people) {
+          clients.forEach((client, n) => client.insert('t', 0, String(n)))
+          await until(() => clients.every((client) => client.text('t').length === clients.length), 5_000, 'every letter everywhere',
+            () => clients.map((client) => [client.id, client.text('t')]))
+          await converged(clients)
+          await Promise.all(clients.map((client) => client.whenSaved()))
+        }
+        const counts = await roomsPerNode()
+        assert.equal(counts.reduce((sum, count) => sum + count, 0), rooms.length, `each room is on one node: ${counts}`)
+      })
+
+      test('one node after the other is restarted under writers: nothing is lost, and each client has to come back at most once a node', async () => {
+        const people = await Promise.all([1, 2, 3, 4].map(() => everybody(freshRoom('rolling'))))
+        const clients = people.flat()
+        const before = clients.map((client) => client.sockets.length)
+        let letters = 0
+        const writing = setInterval(() => {
+          letters += 1
+          for (const client of clients) client.insert('t', client.text('t').length, 'x')
+        }, 50)
+        try {
+          for (const node of cluster.nodes) {
+            await node.restart('SIGTERM')
+            await until(() => clients.every((client) => client.synced()), 15_000, 'everybody to be back')
+            await new Promise((resolve) => setTimeout(resolve, REST_MS))
+          }
+        } finally {
+          clearInterval(writing)
+        }
+        for (const room of people) {
+          await until(() => room.every((client) => client.text('t').length === letters * room.length), 15_000, 'every letter everywhere',
+            () => [letters, room.map((client) => [client.id, client.text('t').length])])
+          await Promise.all(room.map((client) => client.whenSaved()))
+        }
+        clients.forEach((client, n) => {
+          const reconnects = client.sockets.length - before[n]
+          assert.ok(reconnects <= cluster.nodes.length, `${client.id} came back ${reconnects} times`)
+        })
+        assert.doesNotMatch(front.log(), / 50[0-9] /, 'there was always a node to serve')
       })
     })
   })
