@@ -115,6 +115,9 @@ async function startPostgres () {
   execFileSync(run[0], run.slice(1), { stdio: 'ignore' })
   service.command = [...as, `${bin}/postgres`, '-D', data, '-p', String(service.port), '-h', '127.0.0.1', '-k', service.folder]
   await service.start()
+  // It listens before it takes anybody in.
+  const isReady = () => spawnSync(`${bin}/pg_isready`, ['-h', '127.0.0.1', '-p', String(service.port)]).status === 0
+  await until(isReady, START_MS_MAX, 'PostgreSQL to be ready')
   return service
 }
 

@@ -132,6 +132,12 @@ fn install_missing() -> anyhow::Result<()> {
             missing.push(package);
         }
     }
+    // The balancers whose configurations ship. Debian keeps them where only root looks.
+    for program in ["nginx", "haproxy"] {
+        if !has(program) && !Path::new("/usr/sbin").join(program).is_file() {
+            missing.push(program);
+        }
+    }
     // Debian keeps the server's programs out of the path.
     if !has("postgres") && !Path::new("/usr/lib/postgresql").is_dir() {
         missing.push("postgresql");
