@@ -137,8 +137,15 @@ export class Cluster {
       ROOMTONE_STORE: `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
       ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}`
     }
-    const nodes = await Promise.all(Array.from({ length: nodesCount }, () => Server.start({ ...options, env })))
-    return new Cluster(postgres, redis, nodes)
+    const starts = await Promise.allSettled(Array.from({ length: nodesCount }, () => Server.start({ ...options, env })))
+    const cluster = new Cluster(postgres, redis, starts.flatMap((start) => start.status === 'fulfilled' ? [start.value] : []))
+    const failure = starts.find((start) => start.status === 'rejected')
+    if (failure) {
+      // What runs would keep the test process alive.
+      await cluster.stop()
+      throw failure.reason
+    }
+    return cluster
   }
 
   async stop () {
