@@ -9,7 +9,7 @@ use super::lease::{self, Token};
 use crate::rows::log::LogColumns;
 use crate::rows::segment::{Merged, Packed};
 use crate::rows::sql::Tables;
-use crate::{Compacted, Compaction, DocId, StoreError};
+use crate::{Compacted, Compaction, DocId, StoreError, rows};
 
 /// A compaction that may go on: the claim on it, and the rows that are to be archived.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) async fn write(
     segments: Vec<Packed>,
 ) -> Result<Compacted, StoreError> {
     let mut transaction = connection.begin().await?;
-    let Some(mut row) = document::hold(&mut transaction, doc, Hold::BesideAppends)
+    let Some(row) = document::hold(&mut transaction, doc, Hold::BesideAppends)
         .await?
         .filter(|row| row.is_current(&merge))
     else {
@@ -96,11 +96,7 @@ pub(crate) async fn write(
         transaction.rollback().await?;
         return Ok(Compacted::Stale);
     }
-    let generation = merge.newest.next();
-    transaction.replace_snapshot(&row, generation, merge).await?;
-    transaction.insert_segments(&row, generation, segments).await?;
-    row.generation = generation;
-    transaction.update_document(doc, &row).await?;
+    let generation = rows::compact::put(&mut *transaction, doc, row, merge, segments).await?;
     transaction.commit().await?;
     Ok(Compacted::Done(generation))
 }

@@ -132,7 +132,7 @@ pub(crate) async fn find_or_insert(
 pub(crate) async fn delete(connection: &mut PgConnection, doc: &DocId) -> Result<Epoch, StoreError> {
     let mut transaction = connection.begin().await?;
     // From here on no append to it is under way, and those that wait will find the next epoch.
-    let mut row = find_or_insert(&mut transaction, doc).await?;
+    let row = find_or_insert(&mut transaction, doc).await?;
     for statement in [
         "DELETE FROM log WHERE document_id = $1",
         "DELETE FROM snapshots WHERE document_id = $1",
@@ -145,9 +145,7 @@ pub(crate) async fn delete(connection: &mut PgConnection, doc: &DocId) -> Result
             .execute(&mut *transaction)
             .await?;
     }
-    row.epoch = row.epoch.next();
-    row.generation = Generation::NONE;
-    row.created_ms = None;
+    let row = row.deleted();
     transaction.update_document(doc, &row).await?;
     transaction.commit().await?;
     Ok(row.epoch)

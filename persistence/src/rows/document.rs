@@ -32,6 +32,14 @@ impl DocumentRow {
         self.epoch == merge.epoch && self.generation == merge.newest && self.created_ms.is_some()
     }
 
+    /// What is left when everything else was deleted: the next epoch, which nobody has written to.
+    pub(crate) fn deleted(&self) -> DocumentRow {
+        DocumentRow {
+            epoch: self.epoch.next(),
+            ..DocumentRow::tombstone(self.id)
+        }
+    }
+
     pub(crate) fn crc32(&self, doc: &DocId) -> i64 {
         let numbers = [
             self.id,

@@ -8,7 +8,7 @@ use super::writer::Writer;
 use crate::rows::log::LogColumns;
 use crate::rows::segment::{Merged, Packed};
 use crate::rows::sql::Tables;
-use crate::{Compacted, Compaction, DocId, StoreError};
+use crate::{Compacted, Compaction, DocId, StoreError, rows};
 
 /// Reads the rows that are to be archived. `None` when the document has moved on.
 ///
@@ -51,7 +51,7 @@ pub(crate) async fn write(
 ) -> Result<Compacted, StoreError> {
     let mut turn = writer.begin().await?;
     let connection = &mut turn.connection;
-    let Some(mut row) = connection
+    let Some(row) = connection
         .document(doc)
         .await?
         .filter(|row| row.is_current(&merge))
@@ -72,11 +72,7 @@ pub(crate) async fn write(
         turn.rollback().await?;
         return Ok(Compacted::Stale);
     }
-    let generation = merge.newest.next();
-    connection.replace_snapshot(&row, generation, merge).await?;
-    connection.insert_segments(&row, generation, segments).await?;
-    row.generation = generation;
-    connection.update_document(doc, &row).await?;
+    let generation = rows::compact::put(connection, doc, row, merge, segments).await?;
     turn.commit(Vec::new()).await?;
     Ok(Compacted::Done(generation))
 }

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::{KnownDoc, Turn};
-use crate::record::{Epoch, Generation};
+use crate::record::Epoch;
 use crate::rows::document::DocumentRow;
 use crate::rows::sql::Tables;
 use crate::{DocId, StoreError};
@@ -33,7 +33,7 @@ pub(crate) async fn find_or_insert(
 /// Deletes everything but the name, and begins the next epoch.
 pub(crate) async fn delete(mut turn: Turn<'_>, doc: &DocId) -> Result<Epoch, StoreError> {
     let connection = &mut turn.connection;
-    let mut row = find_or_insert(connection, doc).await?;
+    let row = find_or_insert(connection, doc).await?;
     for statement in [
         "DELETE FROM log WHERE document_id = ?1",
         "DELETE FROM snapshots WHERE document_id = ?1",
@@ -45,9 +45,7 @@ pub(crate) async fn delete(mut turn: Turn<'_>, doc: &DocId) -> Result<Epoch, Sto
             .execute(&mut *connection)
             .await?;
     }
-    row.epoch = row.epoch.next();
-    row.generation = Generation::NONE;
-    row.created_ms = None;
+    let row = row.deleted();
     connection.update_document(doc, &row).await?;
     // A tombstone must not be known: an append has to look it up, to turn it into a document again.
     turn.forget(doc);
