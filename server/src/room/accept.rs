@@ -1,6 +1,5 @@
 //! What a turn brought, on its way out: to the log at once, to the members when the commit returns.
 
-use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use roomtone_crdt::{ConnectionId, Outcome, StateVector, Turn, Update};
@@ -134,12 +133,7 @@ impl Room {
         }
         let awake = &mut self.awake;
         let bytes: usize = records.iter().map(|record| record.update.len()).sum();
-        let measured = awake.measured.swap(0, Ordering::Relaxed);
-        if measured > 0 {
-            // What came since it was asked for may be in it or not.
-            awake.doc_bytes_estimate = measured + awake.log_bytes;
-        }
-        awake.doc_bytes_estimate += bytes;
+        awake.grow(bytes);
         awake.log_bytes += bytes;
         awake.log_rows += 1;
         let due = (awake.doc_bytes_estimate / 4).clamp(COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_MAX);
@@ -147,6 +141,7 @@ impl Room {
             // These may come too late for it.
             awake.log_bytes = bytes;
             awake.log_rows = 1;
+            awake.unmeasured_bytes = bytes;
             self.context.compactor.due(&self.doc_id, &awake.measured);
         }
         awake.in_flight_since.get_or_insert_with(Instant::now);

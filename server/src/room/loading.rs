@@ -205,6 +205,7 @@ impl Awake {
             stalled: false,
             doc_bytes_estimate: loaded.bytes,
             measured: Measured::default(),
+            unmeasured_bytes: loaded.log_bytes,
             log_bytes: loaded.log_bytes,
             log_rows: loaded.log_rows,
             empty_since: Some(Instant::now()),

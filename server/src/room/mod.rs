@@ -19,6 +19,7 @@ mod turn;
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use roomtone_crdt::{Awareness, ClientId, ConnectionId, Doc};
@@ -97,6 +98,8 @@ struct Awake {
     doc_bytes_estimate: usize,
     /// What the last compaction found it to be.
     measured: Measured,
+    /// What came since that was asked for: it may be in that figure or not.
+    unmeasured_bytes: usize,
     /// What the log holds since the last snapshot.
     log_bytes: usize,
     log_rows: usize,
@@ -283,6 +286,16 @@ impl Room {
 }
 
 impl Awake {
+    /// The document takes in so much, from a member or from another node.
+    fn grow(&mut self, bytes: usize) {
+        let measured = self.measured.swap(0, Ordering::Relaxed);
+        if measured > 0 {
+            self.doc_bytes_estimate = measured + self.unmeasured_bytes;
+        }
+        self.doc_bytes_estimate += bytes;
+        self.unmeasured_bytes += bytes;
+    }
+
     /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something, or what
     /// waits for company has waited for long enough.
     fn promise_deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {

@@ -330,8 +330,10 @@ impl Room {
         for (foreign, outcome) in updates.into_iter().zip(&turn.outcomes) {
             match outcome {
                 Outcome::New => {
-                    self.awake.doc_bytes_estimate += foreign.update.bytes().len();
-                    if !foreign.saved {
+                    if foreign.saved {
+                        self.awake.grow(foreign.update.bytes().len());
+                    } else {
+                        // It grows by these when they are submitted.
                         records.push(self.record_of(&foreign.wait(author)));
                     }
                 }
