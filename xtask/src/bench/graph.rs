@@ -1,9 +1,7 @@
 //! Line graphs as SVG: how a figure goes with another, or with time.
 
-use std::fmt::Write as _;
-
 use super::figures::number;
-use super::plot::{STYLE, escape, short, shortened};
+use super::svg::{HEAD_HEIGHT, escape, frame, put, short, ticks};
 
 /// One graph: a line through points.
 #[derive(Debug)]
@@ -29,10 +27,8 @@ pub(crate) struct Point {
     pub(crate) max: f64,
 }
 
-const WIDTH: f64 = 760.0;
 const LEFT_X: f64 = 70.0;
 const RIGHT_X: f64 = 730.0;
-const HEAD_HEIGHT: f64 = 58.0;
 const TITLE_HEIGHT: f64 = 28.0;
 const PLOT_HEIGHT: f64 = 170.0;
 const FOOT_HEIGHT: f64 = 54.0;
@@ -45,24 +41,13 @@ const LINES: &str = ".line{fill:none;stroke:#0969da;stroke-width:2}.dot{fill:#09
 pub(crate) fn svg(title: &str, about: &str, graphs: &[Graph]) -> String {
     let each = TITLE_HEIGHT + PLOT_HEIGHT + FOOT_HEIGHT;
     let height = HEAD_HEIGHT + each * graphs.len() as f64;
-    let mut out = String::new();
-    put(
-        &mut out,
-        format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>\n<style>{STYLE}{LINES}</style>\n<rect class=\"bg\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>\n<text class=\"h\" x=\"16\" y=\"26\">{}</text>\n<text class=\"s\" x=\"16\" y=\"46\">{}</text>\n",
-            escape(title),
-            escape(&described(about, graphs)),
-            escape(title),
-            escape(&shortened(about)),
-        ),
-    );
-    let mut top = HEAD_HEIGHT;
-    for graph in graphs {
-        draw(graph, top, &mut out);
-        top += each;
-    }
-    out.push_str("</svg>\n");
-    out
+    frame(title, about, &described(about, graphs), LINES, height, |out| {
+        let mut top = HEAD_HEIGHT;
+        for graph in graphs {
+            draw(graph, top, out);
+            top += each;
+        }
+    })
 }
 
 fn draw(graph: &Graph, top: f64, out: &mut String) {
@@ -155,20 +140,6 @@ fn draw(graph: &Graph, top: f64, out: &mut String) {
     }
 }
 
-/// Round figures from nothing to `most`, and not many of them.
-fn ticks(most: f64) -> Vec<f64> {
-    let rough = (most / 4.0).max(f64::MIN_POSITIVE);
-    let ten = 10_f64.powf(rough.log10().floor());
-    let step = [5.0, 2.0, 1.0]
-        .into_iter()
-        .find(|of| of * ten <= rough)
-        .unwrap_or(1.0)
-        * ten;
-    let steps =
-        std::iter::successors(Some(0_u32), |step| Some(step + 1)).map(|count| f64::from(count) * step);
-    steps.take_while(|tick| *tick <= most * 1.000_001).collect()
-}
-
 /// The whole picture in words: the ends are enough of a long line.
 fn described(about: &str, graphs: &[Graph]) -> String {
     let mut text = about.to_owned();
@@ -193,11 +164,6 @@ fn described(about: &str, graphs: &[Graph]) -> String {
         );
     }
     text
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod scaling;
 mod suite;
+mod svg;
 mod trace;
 
 use std::path::PathBuf;

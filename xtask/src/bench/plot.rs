@@ -1,8 +1,7 @@
 //! Bar charts as SVG: readable on light and on dark, and by those who hear them.
 
-use std::fmt::Write as _;
-
 use super::figures::{Spread, number};
+use super::svg::{HEAD_HEIGHT, escape, frame, put, short, ticks};
 
 /// Bars of one figure, one below the other.
 #[derive(Debug)]
@@ -25,12 +24,10 @@ pub(crate) struct Bar<'a> {
     pub(crate) spread: Option<Spread>,
 }
 
-const WIDTH: f64 = 760.0;
 /// Names stand left of this.
 const AXIS_X: f64 = 190.0;
 /// Bars end here at the latest: what is right of it is for their figures.
 const END_X: f64 = 640.0;
-const HEAD_HEIGHT: f64 = 58.0;
 const BAR_STEP: f64 = 26.0;
 const BAR_HEIGHT: f64 = 16.0;
 /// Above and below the bars of a panel.
@@ -38,36 +35,17 @@ const PANEL_HEAD: f64 = 30.0;
 const PANEL_FOOT: f64 = 40.0;
 /// The ends of bars on a linear scale would not be told apart beyond this.
 const LINEAR_RATIO_MAX: f64 = 30.0;
-/// Characters of a line below the title.
-const ABOUT_CHARS_MAX: usize = 118;
-
-pub(crate) const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.h{font-size:17px;font-weight:600}.p{font-weight:600}\
-.s{fill:#59636e;font-size:12px}.ours{fill:#0969da}.peer{fill:#8c959f}.grid{stroke:#d1d9e0}.range{stroke:#1f2328;stroke-width:1.5}\
-.aim{stroke:#1a7f37;stroke-width:1.5;stroke-dasharray:4 3}.at{fill:#1a7f37;font-size:12px}.bg{fill:#fff}\
-@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.s{fill:#9198a1}.ours{fill:#4493f8}.peer{fill:#656c76}.grid{stroke:#3d444d}\
-.range{stroke:#f0f6fc}.aim{stroke:#3fb950}.at{fill:#3fb950}.bg{fill:#0d1117}}";
 
 /// Draws panels below each other.
 pub(crate) fn svg(title: &str, about: &str, panels: &[Panel]) -> String {
     let height = HEAD_HEIGHT + panels.iter().map(panel_height).sum::<f64>();
-    let mut out = String::new();
-    put(
-        &mut out,
-        format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n<rect class=\"bg\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>\n<text class=\"h\" x=\"16\" y=\"26\">{}</text>\n<text class=\"s\" x=\"16\" y=\"46\">{}</text>\n",
-            escape(title),
-            escape(&described(about, panels)),
-            escape(title),
-            escape(&shortened(about)),
-        ),
-    );
-    let mut top = HEAD_HEIGHT;
-    for panel in panels {
-        draw(panel, top, &mut out);
-        top += panel_height(panel);
-    }
-    out.push_str("</svg>\n");
-    out
+    frame(title, about, &described(about, panels), "", height, |out| {
+        let mut top = HEAD_HEIGHT;
+        for panel in panels {
+            draw(panel, top, out);
+            top += panel_height(panel);
+        }
+    })
 }
 
 fn panel_height(panel: &Panel) -> f64 {
@@ -202,24 +180,8 @@ impl Scale {
             let tens = std::iter::successors(Some(self.from), |tick| Some(tick * 10.0));
             return tens.take_while(|tick| *tick <= self.to * 1.000_001).collect();
         }
-        let rough = self.to / 4.0;
-        let ten = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0]
-            .into_iter()
-            .rev()
-            .find(|of| of * ten <= rough)
-            .unwrap_or(1.0)
-            * ten;
-        let steps =
-            std::iter::successors(Some(0_u32), |step| Some(step + 1)).map(|count| f64::from(count) * step);
-        steps.take_while(|tick| *tick <= self.to * 1.000_001).collect()
+        ticks(self.to)
     }
-}
-
-/// Without noughts that say nothing.
-pub(crate) fn short(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The whole picture in words.
@@ -242,26 +204,6 @@ fn described(about: &str, panels: &[Panel]) -> String {
         );
     }
     text
-}
-
-pub(crate) fn shortened(about: &str) -> String {
-    if about.chars().count() <= ABOUT_CHARS_MAX {
-        return about.to_owned();
-    }
-    let kept: String = about.chars().take(ABOUT_CHARS_MAX - 1).collect();
-    format!("{}…", kept.trim_end())
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
 }
 
 #[cfg(test)]
@@ -314,12 +256,5 @@ mod tests {
         assert_eq!(linear.ticks(), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
         assert!(!Scale::of(&panel(&[0.0, 10.0])).is_log);
         assert!(Scale::of(&panel(&[0.0])).ticks().len() < 8);
-    }
-
-    #[test]
-    fn ticks_are_told_without_noughts() {
-        for (value, text) in [(0.1, "0.1"), (20.0, "20"), (0.0, "0"), (1_000.0, "1000")] {
-            assert_eq!(short(value), text);
-        }
     }
 }
