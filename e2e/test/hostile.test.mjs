@@ -217,6 +217,7 @@ for (const { dialect } of DIALECT_KINDS.map(kindOf)) {
     problems.push(...report.silent.map((name) => `neither an answer nor a close: ${name}`))
     problems.push(...seen.flatMap(({ room, thrown }) => thrown.map((what) => `a member of ${room} was sent what Yjs throws on: ${what}`)))
     if (sum('forged') > 0) problems.push(`presence was forged in the name of a resident ${sum('forged')} times (threat 11)`)
+    if (sum('reconnects') > 0) problems.push(`a member that did nothing wrong lost its socket ${sum('reconnects')} times`)
     for (const { room, error, pending } of await Promise.all(rooms.map(openFresh))) {
       if (error) problems.push(`${room} cannot be opened: ${error}`)
       if (pending) problems.push(`${room} sends blocks without their past to a joiner (threat 5)`)

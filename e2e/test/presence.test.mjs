@@ -62,6 +62,24 @@ describe('nobody speaks for another', () => {
     })
   }
 
+  test('who is probed and answers stays, however quiet it is otherwise', async () => {
+    const room = freshRoom('probe')
+    const owner = await observe(room)
+    let pings = 0
+    owner.ws.on('ping', () => { pings++ })
+    owner.send(yAwareness([{ client: 77, clock: 1, state: { name: 'owner' } }]))
+    const attacker = await observe(room)
+    let clock = 1
+    // There is no second probe before the first one has ended, and here it ends well a second after the answer.
+    const claims = () => {
+      attacker.send(yAwareness([{ client: 77, clock: ++clock, state: { name: 'not me' } }]))
+      return pings > 2 || owner.close_event
+    }
+    await until(claims, 8_000, 'three probes of the owner', () => pings)
+    assert.equal(owner.close_event, null, `the owner was dropped after ${pings} probes that it answered`)
+    assert.equal(owner.isOpen, true)
+  })
+
   test('entries that are no presence are dropped, the others in their frame live', async () => {
     const room = freshRoom('invalid')
     const witness = await open('y-websocket-3', server, room, { state: { name: 'witness' } })

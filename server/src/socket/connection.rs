@@ -43,6 +43,27 @@ impl Clock {
     }
 }
 
+/// A ping that asks whether the peer still lives, because another connection claims its id.
+struct Probe {
+    sent_ms: u64,
+    ends: Instant,
+}
+
+impl Probe {
+    fn new(clock: &Clock) -> Probe {
+        Probe {
+            sent_ms: clock.now_ms(),
+            ends: Instant::now() + Duration::from_millis(PROBE_MS_MAX),
+        }
+    }
+
+    /// Whether anything came since it was sent. Not how long the peer has been silent by now: one that answers within a
+    /// millisecond and has no more to say has then been silent for the whole deadline.
+    fn is_answered(&self, clock: &Clock) -> bool {
+        clock.last_inbound_ms.load(Ordering::Relaxed) >= self.sent_ms
+    }
+}
+
 /// Why the reader ended.
 enum ReaderEnd {
     /// The peer closes, with this code.
@@ -219,7 +240,7 @@ async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Resul
     let mut next_tick = clock.opened + tick;
     let mut last_ping_ms = 0;
     let mut last_frame_ms = 0;
-    let mut probe_ends: Option<Instant> = None;
+    let mut probe: Option<Probe> = None;
     loop {
         tokio::select! {
             biased;
@@ -232,10 +253,10 @@ async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Resul
                 if let Some(payload) = outgoing.pong.take() {
                     outbound.write(Opcode::Pong, vec![payload]).await?;
                 }
-                if outgoing.probe && probe_ends.is_none() {
-                    let ends = Instant::now() + Duration::from_millis(PROBE_MS_MAX);
-                    probe_ends = Some(ends);
-                    due.as_mut().reset(ends.min(next_tick));
+                if outgoing.probe && probe.is_none() {
+                    let asked = Probe::new(clock);
+                    due.as_mut().reset(asked.ends.min(next_tick));
+                    probe = Some(asked);
                     outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
                 }
                 if let Some(close) = outgoing.close {
@@ -251,7 +272,7 @@ async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Resul
             }
             () = due.as_mut() => {
                 let now = Instant::now();
-                if probe_ends.take_if(|ends| now >= *ends).is_some() && clock.silence_ms() >= PROBE_MS_MAX {
+                if probe.take_if(|asked| now >= asked.ends).is_some_and(|asked| !asked.is_answered(clock)) {
                     // Another connection claims this one's id, and this one does not answer.
                     return Err(Gone);
                 }
@@ -273,7 +294,7 @@ async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Resul
                         outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
                     }
                 }
-                due.as_mut().reset(probe_ends.map_or(next_tick, |ends| ends.min(next_tick)));
+                due.as_mut().reset(probe.as_ref().map_or(next_tick, |asked| asked.ends.min(next_tick)));
             }
         }
     }
