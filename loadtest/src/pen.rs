@@ -1,7 +1,10 @@
 //! What one virtual user writes: updates as a Yjs client makes them, byte by byte, without a document.
 
+mod note;
+
 use roomtone_crdt::{ClientId, Writer};
 
+use self::note::Note;
 use crate::ranges::Ranges;
 use crate::replay::Edit;
 
@@ -35,6 +38,9 @@ pub struct Pen {
     last: [Option<u32>; 3],
     /// Which block holds the place of its shape, and the block as it is when another holds it.
     shape: Option<(usize, Box<[u8]>)>,
+    note: Option<Note>,
+    /// The clock of the last note that was put on the board.
+    note_before: Option<u32>,
 }
 
 impl Pen {
@@ -47,6 +53,8 @@ impl Pen {
             deleted: Ranges::default(),
             last: [None; 3],
             shape: None,
+            note: None,
+            note_before: None,
         }
     }
 
@@ -64,11 +72,14 @@ impl Pen {
     pub fn write(&mut self, chars: usize) -> Vec<u8> {
         let mut writer = Writer::new();
         self.place(&mut writer, STRING, 0, TEXT, None);
-        let text: String = (0..chars)
-            .map(|at| char::from(b'a' + ((self.clock as usize + at) % 26) as u8))
-            .collect();
-        writer.var_string(&text);
+        writer.var_string(&self.letters(chars));
         self.keep(writer, 0, chars as u32)
+    }
+
+    fn letters(&self, chars: usize) -> String {
+        (0..chars)
+            .map(|at| char::from(b'a' + ((self.clock as usize + at) % 26) as u8))
+            .collect()
     }
 
     /// Moves its shape. The value that says where it is has at least so many characters.
@@ -170,15 +181,25 @@ impl Pen {
     }
 
     fn keep(&mut self, block: Writer, list: usize, length: u32) -> Vec<u8> {
-        let bytes = block.into_bytes();
-        let update = self.update(self.clock, 1, &bytes, &Ranges::default());
-        self.blocks.push(Block {
-            begins: self.clock,
-            bytes: bytes.into_boxed_slice(),
-        });
-        self.clock += length;
+        let update = self.keep_all([(block, length)]);
         self.last[list] = Some(self.clock - 1);
         update
+    }
+
+    /// Keeps blocks and their lengths, and gives the update that brings them.
+    fn keep_all<const COUNT: usize>(&mut self, blocks: [(Writer, u32); COUNT]) -> Vec<u8> {
+        let from = self.clock;
+        let mut all = Vec::new();
+        for (block, length) in blocks {
+            let bytes = block.into_bytes();
+            all.extend_from_slice(&bytes);
+            self.blocks.push(Block {
+                begins: self.clock,
+                bytes: bytes.into_boxed_slice(),
+            });
+            self.clock += length;
+        }
+        self.update(from, COUNT, &all, &Ranges::default())
     }
 
     fn update(&self, clock: u32, count: usize, blocks: &[u8], deleted: &Ranges) -> Vec<u8> {

@@ -34,6 +34,8 @@ pub enum Kind {
     Cursor,
     /// Moves a shape of a map.
     Drag,
+    /// The next edit of a sticky note, which is gone after two hundred.
+    Note,
     /// Pushes to an array.
     Chat,
     /// Writes what people once wrote, edit by edit.

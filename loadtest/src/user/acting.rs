@@ -92,6 +92,11 @@ impl User {
             Kind::Typing => self.pen.write(action.chars),
             Kind::Drag => self.pen.drag(action.chars),
             Kind::Chat => self.pen.chat(action.chars),
+            Kind::Note => {
+                let (update, gone) = self.pen.note(action.chars);
+                deleted = gone;
+                update
+            }
             Kind::Replay => {
                 let Some((update, gone)) = self.replayer.as_mut().and_then(|one| one.next(&mut self.pen))
                 else {
