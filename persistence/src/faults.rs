@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::record::{AppendId, Batch, Epoch, Record};
-use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
+use crate::store::{
+    Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Written,
+};
 use crate::{DocId, Store, StoreError, Stored};
 
 /// Wraps a store and breaks it as its [`Faults`] say.
@@ -38,6 +40,10 @@ pub struct Faults {
     fail_loads: AtomicBool,
     fail_appends: AtomicBool,
     lose_answers: AtomicBool,
+    write_first: AtomicBool,
+    fail_syncs: AtomicBool,
+    sync_delay_ms: AtomicU64,
+    syncs: AtomicU64,
     append_delay_ms: AtomicU64,
     load_delay_ms: AtomicU64,
     appends: AtomicU64,
@@ -58,6 +64,27 @@ impl Faults {
     /// Whether appends are stored and then reported as failed: a commit whose answer was lost.
     pub fn lose_answers(&self, on: bool) {
         self.lose_answers.store(on, Ordering::SeqCst);
+    }
+
+    /// Whether writes return before they are on the disk, so that a sync is owed.
+    pub fn write_first(&self, on: bool) {
+        self.write_first.store(on, Ordering::SeqCst);
+    }
+
+    /// Whether syncs fail.
+    pub fn fail_syncs(&self, on: bool) {
+        self.fail_syncs.store(on, Ordering::SeqCst);
+    }
+
+    /// How long each sync waits before it does anything. Uses tokio's clock, so paused time works.
+    pub fn delay_syncs(&self, delay: Duration) {
+        self.sync_delay_ms
+            .store(delay.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    /// Syncs that were begun so far.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::SeqCst)
     }
 
     /// How long each append waits before it does anything. Uses tokio's clock, so paused time works.
@@ -119,12 +146,31 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     async fn append_once(&self, id: AppendId, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+        let written = self.write_once(id, batches).await?;
+        if !written.is_on_disk {
+            self.sync().await?;
+        }
+        Ok(written.appended)
+    }
+
+    async fn write_once(&self, id: AppendId, batches: &[Batch]) -> Result<Written, StoreError> {
         self.faults.appends.fetch_add(1, Ordering::SeqCst);
         wait(&self.faults.append_delay_ms).await;
         self.faults.write()?;
-        let appended = self.inner.append_once(id, batches).await?;
+        let written = self.inner.write_once(id, batches).await?;
         injected(&self.faults.lose_answers)?;
-        Ok(appended)
+        let is_on_disk = written.is_on_disk && !self.faults.write_first.load(Ordering::SeqCst);
+        Ok(Written {
+            is_on_disk,
+            ..written
+        })
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        self.faults.syncs.fetch_add(1, Ordering::SeqCst);
+        wait(&self.faults.sync_delay_ms).await;
+        injected(&self.faults.fail_syncs)?;
+        self.inner.sync().await
     }
 
     async fn claim_compaction(&self, doc: &DocId) -> Result<bool, StoreError> {

@@ -33,5 +33,6 @@ pub use record::{AppendId, Batch, Epoch, Generation, Record, Row, RowId};
 pub use sqlite::SqliteStore;
 pub use store::{
     Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Store, StoreError,
+    Written,
 };
 pub use stored::{Damage, Damaged, Stored, StoredSnapshot};

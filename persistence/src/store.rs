@@ -37,6 +37,29 @@ pub trait Store: Send + Sync + 'static {
     /// The first append to an unknown document creates it.
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError>;
 
+    /// As [`Store::append_once`], but may return before it is on the disk: as soon as what was stored survives the end of
+    /// this process, by whatever it ends. Only [`Store::sync`] makes it survive the loss of power. Reads see it from now
+    /// on; [`Store::load`] returns nothing that is not on the disk. By default this is `append_once`.
+    ///
+    /// # Errors
+    /// Those of `append`.
+    async fn write_once(&self, id: AppendId, batches: &[Batch]) -> Result<Written, StoreError> {
+        let appended = self.append_once(id, batches).await?;
+        Ok(Written {
+            appended,
+            is_on_disk: true,
+        })
+    }
+
+    /// Returns when everything is on the disk whose [`Store::write_once`] had returned before this was called.
+    ///
+    /// # Errors
+    /// Nothing is known of what was written since the last success then: a disk that fails once may go on as if it had
+    /// not. The caller appends all of it once more.
+    async fn sync(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// As [`Store::append`], for a caller that tries again with the same name and the same batches until it gets an
     /// answer. A store that several processes write to, and whose answers can be lost on the way, stores them once and
     /// answers as it did the first time. By default this is `append`.
@@ -103,11 +126,21 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self);
 }
 
+/// What became of the batches of a [`Store::write_once`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Written {
+    /// One for each batch, in order.
+    pub appended: Vec<Appended>,
+    /// Whether it is on the disk already, so that there is no need of a [`Store::sync`].
+    pub is_on_disk: bool,
+}
+
 /// What became of one batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Appended {
-    /// It is on the disk.
+    /// It is stored: on the disk, where [`Written::is_on_disk`] does not say otherwise.
     Stored,
     /// It belongs to another epoch than the document is in, and was left out. Trying again will not help: the room
     /// has to be loaded anew.

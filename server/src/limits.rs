@@ -83,6 +83,12 @@ pub const STATELESS_BYTES_MAX: usize = 64 * 1024;
 pub const RECORD_BYTES: usize = 256;
 /// Bytes that one commit carries. What is over goes into the next commit.
 pub const COMMIT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Least time between the beginnings of two syncs while edits come in, in milliseconds: what is written in between shares
+/// one. An edit that comes alone waits for nothing.
+pub const SYNC_PACE_MS: u64 = 8;
+/// Longest time in which an answer that confirms something waits for the disk, in milliseconds. Then it is made anew when the
+/// store is back: many of them, each a document long, would be kept otherwise.
+pub const CONFIRM_MS_MAX: u64 = 300;
 /// First pause after a failed commit, in milliseconds; it doubles up to [`COMMIT_RETRY_MS_MAX`].
 pub const COMMIT_RETRY_MS_MIN: u64 = 50;
 /// Longest pause between tries of a failed commit, in milliseconds.

@@ -69,6 +69,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_histogram!("roomtone_commit_seconds", "Duration of a commit");
     describe_histogram!("roomtone_commit_documents", "Documents in one commit");
     describe_histogram!(
+        "roomtone_sync_seconds",
+        "Duration of bringing to the disk what commits wrote"
+    );
+    describe_histogram!(
         "roomtone_durable_seconds",
         "From accepting an update to its commit"
     );
@@ -112,6 +116,7 @@ static HOT: OnceLock<Hot> = OnceLock::new();
 struct Hot {
     commit: Histogram,
     commit_documents: Histogram,
+    sync: Histogram,
     durable: Histogram,
     backlog: Gauge,
     turn: Histogram,
@@ -127,6 +132,7 @@ impl Default for Hot {
         Hot {
             commit: histogram!("roomtone_commit_seconds"),
             commit_documents: histogram!("roomtone_commit_documents"),
+            sync: histogram!("roomtone_sync_seconds"),
             durable: histogram!("roomtone_durable_seconds"),
             backlog: gauge!("roomtone_backlog_bytes"),
             turn: histogram!("roomtone_turn_updates"),
@@ -151,6 +157,11 @@ pub fn commit_ok(took: Duration, documents: usize) {
         hot.commit.record(took);
         hot.commit_documents.record(documents as f64);
     });
+}
+
+/// What was written is on the disk.
+pub fn synced(took: Duration) {
+    hot(|hot| hot.sync.record(took));
 }
 
 /// The store refused a commit.

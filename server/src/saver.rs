@@ -1,25 +1,32 @@
 //! Group commit: one task takes what all rooms accepted since the last commit and writes it in one transaction.
 //!
-//! A batch is forgotten only when the store has returned. While the store fails, batches stay, are tried again,
+//! A batch is forgotten only when the store has it on the disk. While the store fails, batches stay, are tried again,
 //! and are bounded in bytes over all rooms together.
+
+mod health;
+mod syncer;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use roomtone_persistence::{AppendId, Appended, Batch, DocId, Epoch, Record, Store, StoreError};
+use roomtone_persistence::{AppendId, Appended, Batch, DocId, Epoch, Record, Store};
 use tokio::sync::{mpsc, watch};
 
+use self::health::Health;
+use self::syncer::Syncer;
 use crate::limits::{
-    COMMIT_BYTES_MAX, COMMIT_RETRY_MS_MAX, COMMIT_RETRY_MS_MIN, COMMIT_SLOW_MS, RECORD_BYTES, STORE_PROBE_MS,
+    COMMIT_BYTES_MAX, COMMIT_RETRY_MS_MAX, COMMIT_RETRY_MS_MIN, RECORD_BYTES, STORE_PROBE_MS,
 };
 use crate::metrics;
 
 /// How far a room's batches have come. Rooms number their own batches from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Every batch up to this number is on the disk.
+    /// Every batch up to this number survives the end of this process.
+    pub written: u64,
+    /// Every batch up to this number is on the disk. Never above `written`.
     pub saved: u64,
     /// The document was deleted or replaced under the room: nothing of this room will be saved any more.
     pub stale: bool,
@@ -100,14 +107,9 @@ struct Shared {
     backlog_bytes_max: usize,
     accepted_batches: AtomicU64,
     saved_batches: AtomicU64,
-    health: Mutex<Health>,
+    commits: Mutex<Health>,
+    syncs: Mutex<Health>,
     idle: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct Health {
-    failing: Option<(Instant, String)>,
-    committing: Option<Instant>,
 }
 
 struct Submission {
@@ -127,17 +129,24 @@ impl Saver {
             backlog_bytes_max,
             accepted_batches: AtomicU64::new(0),
             saved_batches: AtomicU64::new(0),
-            health: Mutex::new(Health::default()),
+            commits: Mutex::new(Health::default()),
+            syncs: Mutex::new(Health::default()),
             idle: watch::Sender::new(0),
         });
-        tokio::spawn(
-            Committer {
-                store,
-                inbox,
-                shared: shared.clone(),
-            }
-            .run(),
-        );
+        let (unsynced, written) = mpsc::unbounded_channel();
+        let committer = Committer {
+            store: store.clone(),
+            inbox,
+            unsynced,
+            shared: shared.clone(),
+        };
+        tokio::spawn(committer.run());
+        let syncer = Syncer {
+            store,
+            written,
+            shared: shared.clone(),
+        };
+        tokio::spawn(syncer.run());
         Saver { submissions, shared }
     }
 
@@ -161,15 +170,8 @@ impl Saver {
 
     /// Why the store does not take writes at the moment, in words for an operator. None when it does.
     pub fn trouble(&self) -> Option<&'static str> {
-        let health = self.shared.lock_health();
-        if health.failing.is_some() {
-            return Some("the store does not take writes; nothing is acknowledged until it does");
-        }
-        let slow = Duration::from_millis(COMMIT_SLOW_MS);
-        if health.committing.is_some_and(|since| since.elapsed() > slow) {
-            return Some("a commit has been running for more than 5 s");
-        }
-        None
+        let commits = self.shared.commits().trouble();
+        commits.or_else(|| self.shared.syncs().trouble())
     }
 
     /// Waits until everything accepted so far is on the disk.
@@ -182,15 +184,42 @@ impl Saver {
 }
 
 impl Shared {
-    fn lock_health(&self) -> std::sync::MutexGuard<'_, Health> {
+    fn commits(&self) -> MutexGuard<'_, Health> {
         // Nothing in here can panic half-way.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn syncs(&self) -> MutexGuard<'_, Health> {
+        // As above.
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more will be done about it: it is on the disk, or will never be.
+    fn settle(&self, submission: &Submission, became: Appended) {
+        self.backlog_bytes.fetch_sub(submission.bytes, Ordering::Relaxed);
+        self.saved_batches.fetch_add(1, Ordering::Relaxed);
+        submission.progress.send_modify(|progress| match became {
+            Appended::Stored => {
+                progress.written = progress.written.max(submission.number);
+                progress.saved = submission.number;
+            }
+            Appended::StaleEpoch => progress.stale = true,
+        });
+        metrics::durable(submission.at.elapsed());
+    }
+
+    /// Tells who waits for all, after some were settled.
+    fn tell(&self) {
+        metrics::backlog_bytes(self.backlog_bytes.load(Ordering::Relaxed));
+        self.idle.send_replace(self.saved_batches.load(Ordering::Relaxed));
     }
 }
 
 struct Committer {
     store: Arc<dyn Store>,
     inbox: mpsc::UnboundedReceiver<Submission>,
+    /// What is written and not on the disk.
+    unsynced: mpsc::UnboundedSender<Submission>,
     shared: Arc<Shared>,
 }
 
@@ -232,78 +261,43 @@ impl Committer {
         // One name for every try: a commit whose answer was lost is not stored twice.
         let id = AppendId::fresh();
         let mut pause_ms = COMMIT_RETRY_MS_MIN;
-        let appended = loop {
+        let written = loop {
             let started = Instant::now();
-            self.shared.lock_health().committing = Some(started);
-            let result = self.store.append_once(id, &batches).await;
-            self.shared.lock_health().committing = None;
+            self.shared.commits().begin();
+            let result = self.store.write_once(id, &batches).await;
+            self.shared.commits().end(result.as_ref().map(|_| ()));
             match result {
-                Ok(appended) => {
+                Ok(written) => {
                     metrics::commit_ok(started.elapsed(), batches.len());
-                    self.note(Ok(()));
-                    break appended;
+                    break written;
                 }
-                Err(error) => {
+                Err(_) => {
                     metrics::commit_failed();
-                    self.note(Err(&error));
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     pause_ms = (pause_ms * 2).min(COMMIT_RETRY_MS_MAX);
                 }
             }
         };
-        let taken = group.len() as u64;
         for (submission, place) in group.drain(..).zip(places) {
-            self.shared
-                .backlog_bytes
-                .fetch_sub(submission.bytes, Ordering::Relaxed);
-            metrics::durable(submission.at.elapsed());
-            let stale = match appended.get(place) {
-                Some(Appended::Stored) => false,
-                Some(Appended::StaleEpoch) | None => true,
-            };
-            submission.progress.send_modify(|progress| {
-                if stale {
-                    progress.stale = true;
-                } else {
-                    progress.saved = submission.number;
+            let became = written.appended.get(place).copied();
+            match became.unwrap_or(Appended::StaleEpoch) {
+                Appended::Stored if !written.is_on_disk => {
+                    submission
+                        .progress
+                        .send_modify(|progress| progress.written = submission.number);
+                    // The syncer lives as long as the process; on the way out nobody waits for it any more.
+                    let _ = self.unsynced.send(submission);
                 }
-            });
+                settled => self.shared.settle(&submission, settled),
+            }
         }
-        metrics::backlog_bytes(self.shared.backlog_bytes.load(Ordering::Relaxed));
-        let saved = self.shared.saved_batches.fetch_add(taken, Ordering::Relaxed) + taken;
-        self.shared.idle.send_replace(saved);
+        self.shared.tell();
     }
 
     /// An idle store is asked now and then, so that health is known before somebody types.
     async fn probe(&self) {
         let result = self.store.health().await;
-        self.note(result.as_ref().copied());
-    }
-
-    fn note(&self, result: Result<(), &StoreError>) {
-        let mut health = self.shared.lock_health();
-        match (result, health.failing.take()) {
-            (Ok(()), None) => {}
-            (Ok(()), Some((since, _))) => {
-                let away_ms = since.elapsed().as_millis() as u64;
-                tracing::info!(away_ms, "the store takes writes again");
-            }
-            (Err(error), known) => {
-                let text = error.to_string();
-                let since = match known {
-                    Some((since, known)) if known == text => since,
-                    Some((since, _)) => {
-                        tracing::error!(error = %text, "the store still refuses a commit");
-                        since
-                    }
-                    None => {
-                        tracing::error!(error = %text, "the store refused a commit; it is tried again");
-                        Instant::now()
-                    }
-                };
-                health.failing = Some((since, text));
-            }
-        }
+        self.shared.commits().end(result.as_ref().copied());
     }
 }
 

@@ -145,6 +145,7 @@ impl Room {
             self.context.compactor.due(&self.doc_id, &awake.measured);
         }
         awake.in_flight_since.get_or_insert_with(Instant::now);
+        awake.unsaved_since.get_or_insert_with(Instant::now);
         awake.log.submit(records)
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use roomtone_crdt::{ConnectionId, StateVector, encode};
 
 use super::member::Voice;
-use super::release::Held;
+use super::release::{Answer, Held};
 use super::{Awake, Room};
 use crate::heavy::heavy;
 
@@ -23,7 +23,7 @@ impl Room {
         });
     }
 
-    /// It gets what it lacks, once that is durable.
+    /// It gets what it lacks, once that is written; on the disk, where it takes the answer for a confirmation.
     pub(super) fn answer_step1(&mut self, from: ConnectionId) {
         let Some(seated) = self.awake.members.get_mut(&from) else {
             return;
@@ -31,7 +31,7 @@ impl Room {
         let Some(since) = seated.step1.take() else {
             return;
         };
-        if self.awake.stalled && self.awake.would_confirm(from, &since) {
+        if self.awake.is_store_away() && self.awake.would_confirm(from, &since) {
             return self.awake.defer(from, since);
         }
         let Some(seated) = self.awake.members.get(&from) else {
@@ -46,12 +46,12 @@ impl Room {
         }
         let Some(body) = self.diff(&since) else { return };
         let number = self.awake.log.accepted();
-        self.hold(Held::Answer {
+        self.hold(Held::Answer(Answer {
             number,
             to: from,
             body,
             since,
-        });
+        }));
     }
 
     /// What somebody with this state vector lacks, as a Step2. None when the engine broke over it.
@@ -91,7 +91,7 @@ impl Awake {
         echoes && (!since.is_empty() || self.acks.owes(to))
     }
 
-    /// Asks again in the member's name when a commit has succeeded.
+    /// Asks again in the member's name when something has reached the disk.
     pub(super) fn defer(&mut self, to: ConnectionId, since: StateVector) {
         let Some(seated) = self.members.get_mut(&to) else {
             return;

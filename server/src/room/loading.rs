@@ -19,6 +19,7 @@ use crate::hub::Context;
 use crate::limits::{FLUSH_MS_MAX, PREVIEW_BYTES_MIN};
 use crate::metrics;
 use crate::room::turn::Breakage;
+use crate::saver::Progress;
 
 /// A document as it came from the store.
 pub(super) struct Loaded {
@@ -196,12 +197,15 @@ impl Awake {
             awareness_sent: None,
             gathered: Gathered::default(),
             held: VecDeque::new(),
+            confirming: VecDeque::new(),
             acks: Acks::default(),
             remote,
             askers: Vec::new(),
             deferred: Vec::new(),
             ysweet_due: None,
+            seen: Progress::default(),
             in_flight_since: None,
+            unsaved_since: None,
             stalled: false,
             doc_bytes_estimate: loaded.bytes,
             measured: Measured::default(),

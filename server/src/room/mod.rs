@@ -31,7 +31,8 @@ use crate::close::Close;
 use crate::compactor::Measured;
 use crate::hub::{Context, Hub, RoomHandleId};
 use crate::limits::{
-    FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX, TURN_EVENTS_COUNT_MAX,
+    CONFIRM_MS_MAX, FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX,
+    TURN_EVENTS_COUNT_MAX,
 };
 use crate::saver::{Log, Progress};
 
@@ -42,7 +43,7 @@ use loading::Loaded;
 use member::Seated;
 pub use member::{Member, Voice};
 use reception::Reception;
-use release::{Acks, Held};
+use release::{Acks, Answer, Held};
 use remote::Remote;
 use turn::Gathered;
 
@@ -79,19 +80,25 @@ struct Awake {
     awareness_sent: Option<Instant>,
     /// Updates that wait for the running commit.
     gathered: Gathered,
-    /// What goes out when a batch is on the disk, in order.
+    /// What goes out when a batch is written, in order.
     held: VecDeque<Held>,
+    /// Answers that would be taken for confirmations, until what they hold is on the disk.
+    confirming: VecDeque<Answer>,
     acks: Acks,
     /// The same room on other nodes, where there are any.
     remote: Option<Box<Remote>>,
     /// Members whose Step1 is to be answered at the end of this turn.
     askers: Vec<ConnectionId>,
-    /// Members whose Step1 is to be answered after the next commit.
+    /// Members whose Step1 is to be answered when something has reached the disk.
     deferred: Vec<ConnectionId>,
     /// No y-sweet client has to hear something before this.
     ysweet_due: Option<Instant>,
-    /// Since when a batch is on its way to the disk.
+    /// The progress that was acted on last.
+    seen: Progress,
+    /// Since when a batch is on its way to the store.
     in_flight_since: Option<Instant>,
+    /// Since when a batch is on its way to the disk, and nothing has reached it.
+    unsaved_since: Option<Instant>,
     /// The store missed the relay deadline: edits are relayed without waiting until a commit succeeds.
     stalled: bool,
     /// The encoded document is at most this long.
@@ -206,6 +213,9 @@ impl Room {
         if !self.awake.stalled && in_flight_since.is_some_and(|since| now >= since + deadline) {
             self.stall();
         }
+        if self.awake.withheld_deadline().is_some_and(|due| now >= due) {
+            self.awake.release_turns(&mut self.drained);
+        }
         self.answer_waiting_ysweet(now);
         if self.awake.integrate_due.is_some_and(|due| now >= due) {
             self.pace_edits();
@@ -296,6 +306,12 @@ impl Awake {
         self.unmeasured_bytes += bytes;
     }
 
+    /// When authors have to hear what others wrote beside them although it is not on the disk.
+    fn withheld_deadline(&self) -> Option<Instant> {
+        let since = self.unsaved_since.filter(|_| self.acks.withholds())?;
+        Some(since + Duration::from_millis(CONFIRM_MS_MAX))
+    }
+
     /// When edits have to leave although their commit has not returned, or a y-sweet client has to hear something, or what
     /// waits for company has waited for long enough.
     fn promise_deadline(&self, limits: &crate::limits::Limits) -> Option<Instant> {
@@ -306,6 +322,7 @@ impl Awake {
         let remote = self.remote.as_ref().map(|remote| remote.due());
         [
             relay,
+            self.withheld_deadline(),
             self.ysweet_due,
             self.integrate_due,
             self.awareness_due,

@@ -1,8 +1,9 @@
-//! What leaves a room, and when: relays and answers after the commit (or, while the store is stalled, at once),
-//! acknowledgements only ever after the commit.
+//! What leaves a room, and when: relays and answers when their batch is written (or, while the store is stalled, at once),
+//! acknowledgements only ever when it is on the disk.
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use roomtone_crdt::{ClientId, ConnectionId, Doc, StateVector, Update, encode};
@@ -16,11 +17,12 @@ use super::{Awake, Room};
 use crate::bus::Sender;
 use crate::close::Close;
 use crate::heavy::heavy;
-use crate::limits::{ACKS_BYTES_MAX, YSWEET_ANSWER_MS};
+use crate::limits::{ACKS_BYTES_MAX, CONFIRM_MS_MAX, YSWEET_ANSWER_MS};
 use crate::metrics;
 use crate::outbox::Queued;
+use crate::saver::Progress;
 
-/// Something that goes out when batch `number` is on the disk.
+/// Something that goes out when batch `number` is written.
 pub(super) enum Held {
     /// What a turn brought, for everyone.
     Relay {
@@ -40,13 +42,16 @@ pub(super) enum Held {
         question: u64,
         update: Update,
     },
-    /// An answer to a member's Step1 (a Step2 body), or its resync.
-    Answer {
-        number: u64,
-        to: ConnectionId,
-        body: Bytes,
-        since: StateVector,
-    },
+    /// An answer to a member.
+    Answer(Answer),
+}
+
+/// An answer to a member's Step1 (a Step2 body), or its resync. It holds what batch `number` brought.
+pub(super) struct Answer {
+    pub(super) number: u64,
+    pub(super) to: ConnectionId,
+    pub(super) body: Bytes,
+    pub(super) since: StateVector,
 }
 
 /// Who hears that an update was applied.
@@ -73,7 +78,16 @@ enum AckKind {
     Applied(Receipt),
     /// The echo of an update whose author acknowledges by content.
     Echo(Update),
+    /// The same within all that a turn of several authors brought.
+    Turn(Box<TurnEcho>),
     YSweet(Bytes),
+}
+
+/// What an author gets of a turn that is written and not on the disk: all of it in one frame, a moment later than the others.
+struct TurnEcho {
+    frame: Bytes,
+    merged: Update,
+    parts: Arc<[(ConnectionId, Update)]>,
 }
 
 impl Ack {
@@ -84,6 +98,11 @@ impl Ack {
     /// Of an update that the log keeps anyway.
     pub(super) fn echo(number: u64, to: ConnectionId, update: Update) -> Ack {
         Ack::new(number, to, AckKind::Echo(update), 0)
+    }
+
+    /// Of a turn whose frame and updates others keep as well.
+    fn turn(number: u64, to: ConnectionId, echo: TurnEcho) -> Ack {
+        Ack::new(number, to, AckKind::Turn(Box::new(echo)), 0)
     }
 
     /// Of an update that brought nothing, and is kept for this alone.
@@ -106,10 +125,14 @@ impl Ack {
         }
     }
 
+    fn is_turn(&self) -> bool {
+        matches!(self.what, AckKind::Turn(_))
+    }
+
     fn refuse(self, close: Close) {
         match self.what {
             AckKind::Applied(receipt) => receipt.refuse(close),
-            AckKind::Echo(_) | AckKind::YSweet(_) => {}
+            AckKind::Echo(_) | AckKind::Turn(_) | AckKind::YSweet(_) => {}
         }
     }
 }
@@ -119,18 +142,27 @@ impl Ack {
 pub(super) struct Acks {
     queue: VecDeque<Ack>,
     bytes: usize,
+    /// How many hold back what others wrote.
+    turns_count: usize,
 }
 
 impl Acks {
     fn push(&mut self, ack: Ack) {
         self.bytes += ack.bytes;
+        self.turns_count += usize::from(ack.is_turn());
         self.queue.push_back(ack);
     }
 
     fn pop_saved(&mut self, saved: u64) -> Option<Ack> {
         let ack = self.queue.pop_front_if(|ack| ack.number <= saved)?;
         self.bytes -= ack.bytes;
+        self.turns_count -= usize::from(ack.is_turn());
         Some(ack)
+    }
+
+    /// Whether somebody waits for the disk to hear what others wrote.
+    pub(super) fn withholds(&self) -> bool {
+        self.turns_count > 0
     }
 
     fn is_full(&self) -> bool {
@@ -162,11 +194,7 @@ impl Room {
     /// Queues something behind the commit it depends on, and lets it go at once if that has happened.
     pub(super) fn hold(&mut self, held: Held) {
         self.awake.held.push_back(held);
-        if self.awake.stalled {
-            self.awake.release_stalled(&mut self.drained);
-        } else {
-            self.awake.release_held(&mut self.drained);
-        }
+        self.awake.release_held(&mut self.drained);
     }
 
     /// Queues an acknowledgement; nothing but the commit lets it go.
@@ -184,10 +212,15 @@ impl Room {
         self.awake.release_acks(&mut self.drained);
     }
 
-    /// A commit returned.
+    /// A commit returned, or what it wrote is on the disk.
     pub(super) fn release_saved(&mut self) {
-        self.release_what_waited();
-        for asker in mem::take(&mut self.awake.deferred) {
+        let has_more_on_disk = self.release_what_waited();
+        let deferred = if has_more_on_disk || self.awake.log.is_clean() {
+            mem::take(&mut self.awake.deferred)
+        } else {
+            Vec::new()
+        };
+        for asker in deferred {
             if let Some(seated) = self.awake.members.get_mut(&asker) {
                 seated.step1 = seated.step1_deferred.take();
                 self.answer_step1(asker);
@@ -200,22 +233,32 @@ impl Room {
         }
     }
 
-    /// The part of it that needs no document: it may be broken.
-    pub(super) fn release_what_waited(&mut self) {
+    /// The part of it that needs no document: it may be broken. Whether something reached the disk that had not before.
+    pub(super) fn release_what_waited(&mut self) -> bool {
         let awake = &mut self.awake;
-        let saved = awake.progress.borrow().saved;
+        let progress = *awake.progress.borrow();
+        let accepted = awake.log.accepted();
+        // What is still on its way gets a deadline of its own: one succeeded, so the store works.
+        if progress.written > awake.seen.written {
+            awake.stalled = false;
+            awake.in_flight_since = (progress.written < accepted).then(Instant::now);
+        }
+        let has_more_on_disk = progress.saved > awake.seen.saved;
+        if has_more_on_disk {
+            awake.unsaved_since = (progress.saved < accepted).then(Instant::now);
+        }
+        awake.seen = progress;
         awake.release_held(&mut self.drained);
+        awake.release_confirming(&mut self.drained);
         awake.release_acks(&mut self.drained);
-        awake.stalled = false;
-        // What is still on its way gets a deadline of its own: a commit succeeded, so the store works.
-        awake.in_flight_since = (saved < awake.log.accepted()).then(Instant::now);
+        has_more_on_disk
     }
 
     /// The commit missed the relay deadline: edits go out without it, acknowledgements do not.
     pub(super) fn stall(&mut self) {
         metrics::stalled();
         self.awake.stalled = true;
-        self.awake.release_stalled(&mut self.drained);
+        self.awake.release_held(&mut self.drained);
         self.integrate();
     }
 
@@ -234,21 +277,21 @@ impl Room {
                 let number = self.awake.log.accepted();
                 let owes_answer = mem::take(&mut seated.owes_answer);
                 let body = encode::update(&update);
-                self.hold(Held::Answer {
+                self.hold(Held::Answer(Answer {
                     number,
                     to: id,
                     body,
                     since: since.clone(),
-                });
+                }));
                 if owes_answer {
                     // PS3: the content has gone out as an update; this is what the client calls synced.
                     let body = encode::step2(&Update::empty());
-                    self.hold(Held::Answer {
+                    self.hold(Held::Answer(Answer {
                         number,
                         to: id,
                         body,
                         since,
-                    });
+                    }));
                 }
                 self.send_all_awareness(id);
             }
@@ -284,34 +327,13 @@ impl Room {
 }
 
 impl Awake {
-    /// Lets go what is on the disk, in order.
+    /// Lets go what is written, in order; while the store is stalled, everything. What is not on the disk goes out without
+    /// what an author would take for an acknowledgement.
     fn release_held(&mut self, drained: &mut Drained) {
-        let saved = self.progress.borrow().saved;
-        while let Some(held) = self.held.pop_front_if(|held| held.number() <= saved) {
-            match held {
-                Held::Relay {
-                    merged,
-                    parts,
-                    before,
-                    is_local,
-                    ..
-                } => {
-                    if let (true, Some(remote)) = (is_local, &mut self.remote) {
-                        remote.publish_update(&merged, true);
-                    }
-                    self.relay(encode::update(&merged), &parts, &before, drained);
-                }
-                Held::Answer { to, body, since, .. } => self.answer(to, body, since, drained),
-                held @ Held::NodeAnswer { .. } => self.answer_node(held, true),
-            }
-        }
-    }
-
-    /// Lets everything go although it is not on the disk, except what an author would take for an
-    /// acknowledgement.
-    fn release_stalled(&mut self, drained: &mut Drained) {
-        let saved = self.progress.borrow().saved;
-        while let Some(held) = self.held.pop_front() {
+        let Progress { written, saved, .. } = *self.progress.borrow();
+        let limit = if self.stalled { u64::MAX } else { written };
+        while let Some(held) = self.held.pop_front_if(|held| held.number() <= limit) {
+            let is_saved = held.number() <= saved;
             match held {
                 Held::Relay {
                     number,
@@ -321,20 +343,46 @@ impl Awake {
                     is_local,
                 } => {
                     if let (true, Some(remote)) = (is_local, &mut self.remote) {
-                        remote.publish_update(&merged, number <= saved);
+                        remote.publish_update(&merged, is_saved);
                     }
-                    self.relay_without_echo(number, &merged, &parts, &before, drained);
-                }
-                Held::Answer { to, body, since, .. } => {
-                    if self.would_confirm(to, &since) {
-                        self.defer(to, since);
+                    if is_saved {
+                        self.relay(None, &merged, parts, &before, drained);
+                    } else if self.is_store_away() {
+                        self.relay_without_echo(number, &merged, &parts, &before, drained);
                     } else {
-                        self.answer(to, body, since, drained);
+                        self.relay(Some(number), &merged, parts, &before, drained);
                     }
                 }
-                held @ Held::NodeAnswer { number, .. } => self.answer_node(held, number <= saved),
+                Held::Answer(answer) if is_saved || !self.would_confirm(answer.to, &answer.since) => {
+                    self.answer(answer, drained);
+                }
+                Held::Answer(answer) if self.is_store_away() => self.defer(answer.to, answer.since),
+                Held::Answer(answer) => self.confirm_later(answer),
+                held @ Held::NodeAnswer { .. } => self.answer_node(held, is_saved),
             }
         }
+    }
+
+    fn confirm_later(&mut self, answer: Answer) {
+        if let Some(seated) = self.members.get_mut(&answer.to) {
+            // Until then it hears what the others do.
+            seated.is_catching_up = false;
+        }
+        self.confirming.push_back(answer);
+    }
+
+    /// Lets answers go that confirm something, now that it is on the disk.
+    fn release_confirming(&mut self, drained: &mut Drained) {
+        let saved = self.progress.borrow().saved;
+        while let Some(answer) = self.confirming.pop_front_if(|answer| answer.number <= saved) {
+            self.answer(answer, drained);
+        }
+    }
+
+    /// Whether a member's answer would have to wait for longer than it should: it is made anew when the store is back.
+    pub(super) fn is_store_away(&self) -> bool {
+        let is_late = |since: Instant| since.elapsed() >= Duration::from_millis(CONFIRM_MS_MAX);
+        self.stalled || self.unsaved_since.is_some_and(is_late)
     }
 
     fn answer_node(&mut self, held: Held, saved: bool) {
@@ -349,25 +397,61 @@ impl Awake {
         }
     }
 
-    /// One frame per address for all members.
+    /// One frame per address for all members. Whoever would take it for an acknowledgement of batch `unsaved` gets it when
+    /// that is on the disk.
     fn relay(
         &mut self,
-        body: Bytes,
-        parts: &[(ConnectionId, Update)],
+        unsaved: Option<u64>,
+        merged: &Update,
+        parts: Vec<(ConnectionId, Update)>,
         before: &StateVector,
         drained: &mut Drained,
     ) {
-        let mut frames = Frames::new(body);
+        let mut frames = Frames::new(encode::update(merged));
         metrics::frames_out("update", self.members.len());
         // The only author of a turn has it all; y-websocket still needs to hear it back.
         let only_author = parts.first().map(|(author, _)| *author);
         let only_author = only_author.filter(|only| parts.iter().all(|(author, _)| author == only));
+        let parts: Arc<[(ConnectionId, Update)]> = parts.into();
         for (id, seated) in &mut self.members {
-            if seated.is_behind() || (only_author == Some(*id) && !seated.member.voice.wants_echo()) {
+            let wants_echo = seated.member.voice.wants_echo();
+            if seated.is_behind() || (only_author == Some(*id) && !wants_echo) {
                 continue;
             }
-            if seated.member.outbox.send(frames.for_voice(&seated.member.voice)) == Queued::Full {
+            let frame = frames.for_voice(&seated.member.voice);
+            if let Some(number) = unsaved
+                && wants_echo
+                && parts.iter().any(|(author, _)| author == id)
+            {
+                let (merged, parts) = (merged.clone(), parts.clone());
+                let echo = TurnEcho { frame, merged, parts };
+                self.acks.push(Ack::turn(number, *id, echo));
+            } else if seated.member.outbox.send(frame) == Queued::Full {
                 seated.lag(before, drained);
+            }
+        }
+    }
+
+    /// The disk is late: authors get what others wrote beside them, and their own when it is saved.
+    pub(super) fn release_turns(&mut self, drained: &mut Drained) {
+        let since = relayed(&self.held, &self.doc).clone();
+        for ack in mem::take(&mut self.acks).queue {
+            let AckKind::Turn(echo) = ack.what else {
+                self.acks.push(ack);
+                continue;
+            };
+            let own = |(author, _): &&(ConnectionId, Update)| *author == ack.to;
+            if let Some(seated) = self.members.get_mut(&ack.to) {
+                for (_, update) in echo.parts.iter().filter(|part| !own(part)) {
+                    let frame = seated.member.voice.frame(&encode::update(update));
+                    if seated.lagging.is_some() || seated.member.outbox.send(frame) == Queued::Full {
+                        let since = before(update, &since);
+                        seated.lag(&since, drained);
+                    }
+                }
+            }
+            for (_, update) in echo.parts.iter().filter(own) {
+                self.acks.push(Ack::echo(ack.number, ack.to, update.clone()));
             }
         }
     }
@@ -407,7 +491,8 @@ impl Awake {
         }
     }
 
-    fn answer(&mut self, to: ConnectionId, body: Bytes, since: StateVector, drained: &mut Drained) {
+    fn answer(&mut self, answer: Answer, drained: &mut Drained) {
+        let Answer { to, body, since, .. } = answer;
         let Some(seated) = self.members.get_mut(&to) else {
             return;
         };
@@ -433,7 +518,11 @@ impl Awake {
                         seated.send_status(true);
                     }
                 }
-                AckKind::Echo(update) => self.echo(ack.to, &update, drained),
+                AckKind::Echo(update) => {
+                    let frame = self.frame_for(ack.to, &update);
+                    self.echo(ack.to, frame, &update, drained);
+                }
+                AckKind::Turn(echo) => self.echo(ack.to, Some(echo.frame), &echo.merged, drained),
                 AckKind::YSweet(payload) => {
                     if let Some(seated) = self.members.get_mut(&ack.to) {
                         seated.send_ysweet_status(payload);
@@ -443,26 +532,35 @@ impl Awake {
         }
     }
 
+    fn frame_for(&self, to: ConnectionId, update: &Update) -> Option<Bytes> {
+        let seated = self.members.get(&to)?;
+        Some(seated.member.voice.frame(&encode::update(update)))
+    }
+
     /// Sends an author its own update. Where that does not fit, the resync begins early enough to carry it.
-    fn echo(&mut self, to: ConnectionId, update: &Update, drained: &mut Drained) {
-        let Some(seated) = self.members.get_mut(&to) else {
+    fn echo(&mut self, to: ConnectionId, frame: Option<Bytes>, update: &Update, drained: &mut Drained) {
+        let (Some(seated), Some(frame)) = (self.members.get_mut(&to), frame) else {
             return;
         };
-        let frame = seated.member.voice.frame(&encode::update(update));
         if seated.lagging.is_none() && seated.member.outbox.send(frame) == Queued::Yes {
             return;
         }
-        let since = relayed(&self.held, &self.doc);
-        let structs = &update.extent().structs;
-        let begins = |client: ClientId| structs.iter().find(|range| range.client == client);
-        let earlier = since.iter().map(|(client, clock)| {
-            (
-                client,
-                begins(client).map_or(clock, |range| range.from.min(clock)),
-            )
-        });
-        seated.lag(&StateVector::from_pairs(earlier.collect()), drained);
+        let since = before(update, relayed(&self.held, &self.doc));
+        seated.lag(&since, drained);
     }
+}
+
+/// The state of somebody who has what `known` says, without an update.
+fn before(update: &Update, known: &StateVector) -> StateVector {
+    let structs = &update.extent().structs;
+    let begins = |client: ClientId| structs.iter().find(|range| range.client == client);
+    let earlier = known.iter().map(|(client, clock)| {
+        (
+            client,
+            begins(client).map_or(clock, |range| range.from.min(clock)),
+        )
+    });
+    StateVector::from_pairs(earlier.collect())
 }
 
 /// What every member was sent that does not lag: the document holds more while commits run.
@@ -470,7 +568,7 @@ pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVe
     held.iter()
         .find_map(|held| match held {
             Held::Relay { before, .. } => Some(before),
-            Held::Answer { .. } | Held::NodeAnswer { .. } => None,
+            Held::Answer(_) | Held::NodeAnswer { .. } => None,
         })
         .unwrap_or(doc.state_vector())
 }
@@ -478,9 +576,9 @@ pub(super) fn relayed<'a>(held: &'a VecDeque<Held>, doc: &'a Doc) -> &'a StateVe
 impl Held {
     fn number(&self) -> u64 {
         match self {
-            Held::Relay { number, .. } | Held::Answer { number, .. } | Held::NodeAnswer { number, .. } => {
-                *number
-            }
+            Held::Relay { number, .. }
+            | Held::Answer(Answer { number, .. })
+            | Held::NodeAnswer { number, .. } => *number,
         }
     }
 }

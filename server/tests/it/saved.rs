@@ -299,3 +299,107 @@ async fn sv1_an_author_who_writes_more_than_an_outbox_holds_during_a_stall_keeps
     }
     assert_eq!(yws.closed, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn sv7_edits_leave_when_they_are_written_and_acknowledgements_when_they_are_on_the_disk() {
+    let world = World::new();
+    let [mut yws, mut hocus, mut sweet] = one_of_each(&world).await;
+    world.faults.delay_syncs(Duration::from_millis(100));
+    yws.edit(yjs::insert(1, 0, "a")).await;
+    hocus.until_has(1, 1).await;
+    hocus.edit(yjs::insert(2, 0, "b")).await;
+    sweet.until_has(2, 1).await;
+    sweet.edit(yjs::insert(3, 0, "c")).await;
+    sweet.say(status(1)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for (peer, own) in [(&mut yws, 1), (&mut hocus, 2), (&mut sweet, 3)] {
+        assert_eq!(acks_of(peer, own).await, [], "acknowledged before the sync");
+    }
+    for client in 1..=3 {
+        for peer in [&hocus, &sweet] {
+            assert_eq!(peer.doc.state_vector().get(client), 1, "{client} was not relayed");
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for (peer, own) in [(&mut yws, 1), (&mut hocus, 2), (&mut sweet, 3)] {
+        assert_ne!(acks_of(peer, own).await, [], "not acknowledged after the sync");
+        for client in 1..=3 {
+            assert_eq!(peer.doc.state_vector().get(client), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sv7_while_syncs_fail_everyone_sees_everything_and_nobody_is_told_that_it_is_saved() {
+    let world = World::new();
+    let [mut yws, mut hocus, _sweet] = one_of_each(&world).await;
+    let mut other = world.join("d", Voice::YWebsocket).await;
+    other.sync().await;
+    other.heard_now().await;
+    world.faults.fail_syncs(true);
+    // Both in one turn: each would get the turn as a whole, as its acknowledgement.
+    yws.edit(yjs::insert(1, 0, "a")).await;
+    other.edit(yjs::insert(4, 0, "d")).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    for (peer, own, foreign) in [(&mut yws, 1, 4), (&mut other, 4, 1)] {
+        let heard = peer.heard_now().await;
+        assert_eq!(heard.iter().map(|one| clocks_in(one, own)).sum::<u32>(), 0);
+        assert_eq!(heard.iter().map(|one| clocks_in(one, foreign)).sum::<u32>(), 1);
+    }
+    assert!(world.saver.trouble().is_some(), "nobody is told of it");
+    hocus.edit(yjs::insert(2, 0, "b")).await;
+    yws.until_has(2, 1).await;
+    tokio::time::sleep(LONG).await;
+    assert_eq!(acks_of(&mut hocus, 2).await, []);
+    world.faults.fail_syncs(false);
+    world.saver.flush().await;
+    hocus.until(|heard| *heard == Heard::Status(true)).await;
+    yws.until(|heard| clocks_in(heard, 1) == 1).await;
+    other.until(|heard| clocks_in(heard, 4) == 1).await;
+    assert_eq!(world.saver.trouble(), None);
+    assert!(same(&hocus.doc, &world.stored("d").await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sv7_who_joins_gets_what_is_written_and_who_returns_waits_for_the_disk() {
+    let world = World::new();
+    let [mut yws, mut hocus, _sweet] = one_of_each(&world).await;
+    world.faults.delay_syncs(Duration::from_millis(100));
+    yws.edit(yjs::insert(1, 0, "a")).await;
+    hocus.until(|heard| clocks_in(heard, 1) == 1).await;
+    let mut fresh = world.join("d", Voice::YWebsocket).await;
+    fresh.sync().await;
+    assert_eq!(fresh.doc.state_vector().get(1), 1);
+    let mut back = world.join("d", Voice::YWebsocket).await;
+    back.doc = roomtone_crdt::Doc::load([yws.doc.snapshot().expect("a copy")]).expect("a copy");
+    back.say(Message::Step1(back.doc.state_vector().clone())).await;
+    // What comes meanwhile reaches it all the same.
+    hocus.edit(yjs::insert(2, 0, "b")).await;
+    back.until_has(2, 1).await;
+    assert!(!back.heard.iter().any(|heard| matches!(heard, Heard::Step2(_))));
+    back.until(|heard| matches!(heard, Heard::Step2(_))).await;
+    world.saver.flush().await;
+    assert!(same(&back.doc, &world.stored("d").await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sv7_a_busy_room_shares_syncs_and_a_quiet_one_waits_for_none() {
+    let world = World::new();
+    let [_yws, mut hocus, _sweet] = one_of_each(&world).await;
+    let quiet = tokio::time::Instant::now();
+    hocus.edit(yjs::insert(2, 0, "b")).await;
+    hocus.until(|heard| *heard == Heard::Status(true)).await;
+    assert!(
+        quiet.elapsed() < Duration::from_millis(3),
+        "{:?}",
+        quiet.elapsed()
+    );
+    let before = world.faults.syncs();
+    for clock in 1..=100 {
+        hocus.edit(yjs::insert(2, clock, "b")).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    world.saver.flush().await;
+    let syncs = world.faults.syncs() - before;
+    assert!((2..=20).contains(&syncs), "{syncs} syncs for a hundred edits");
+}

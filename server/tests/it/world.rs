@@ -44,7 +44,10 @@ impl World {
     pub(crate) fn with(move_bounds: impl FnOnce(&mut Limits)) -> World {
         let mut limits = Limits::default();
         move_bounds(&mut limits);
-        World::over(Arc::new(FaultyStore::new(MemoryStore::new())), limits)
+        let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+        // As the default store does. Where there are several servers, the store answers when it is on the disk.
+        store.faults().write_first(true);
+        World::over(store, limits)
     }
 
     /// Another server over a store that is there: a restart.
