@@ -1,4 +1,4 @@
-//! What the errors of sqlx and of the databases mean to a caller.
+//! What the errors of sqlx, of rusqlite and of the databases mean to a caller.
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
@@ -11,7 +11,10 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolClosed => StoreError::Closed,
             sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
                 Some(postgres) => of_postgres(postgres.code(), error.to_string()),
-                None => of_sqlite(database.code().as_deref(), error.to_string()),
+                None => of_sqlite(
+                    database.code().and_then(|code| code.parse().ok()),
+                    error.to_string(),
+                ),
             },
             // A column of another type than was written: only damage does that.
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
@@ -23,17 +26,21 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        of_sqlite(code, error.to_string())
+    }
+}
+
 /// The low byte of an extended result code is the primary one (<https://sqlite.org/rescode.html>).
-fn of_sqlite(code: Option<&str>, text: String) -> StoreError {
+fn of_sqlite(code: Option<i32>, text: String) -> StoreError {
     const SQLITE_ERROR: i32 = 1;
     const SQLITE_CORRUPT: i32 = 11;
     const SQLITE_FULL: i32 = 13;
     const SQLITE_CONSTRAINT: i32 = 19;
     const SQLITE_NOTADB: i32 = 26;
-    match code
-        .and_then(|code| code.parse::<i32>().ok())
-        .map(|code| code & 0xff)
-    {
+    match code.map(|code| code & 0xff) {
         Some(SQLITE_FULL) => StoreError::Full(text),
         // The statements are fixed and tested, and so are the constraints: when one of them does not fit the
         // schema or the rows, the file is not what was written.

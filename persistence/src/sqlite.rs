@@ -1,6 +1,7 @@
 //! The embedded default: one SQLite file beside the server.
 
 mod append;
+mod appender;
 mod compact;
 mod document;
 mod lock;

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::document;
-use super::writer::{KnownDoc, Writer};
+use super::writer::{KnownDoc, Turn, Writer};
 use crate::record::{Batch, Epoch};
 use crate::rows::document::now_ms;
 use crate::rows::log::{crc32, frame_rows};
@@ -26,20 +26,51 @@ static INSERTS: LazyLock<[String; INSERT_ROWS_MAX]> = LazyLock::new(|| {
 
 pub(crate) async fn append(writer: &Writer, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
     // Framing needs no lock: it is done before the turn, so that turns are as short as the disk allows.
-    let mut framed: Vec<Vec<Vec<u8>>> = batches.iter().map(frame_rows).collect::<Result<_, _>>()?;
-    let mut turn = writer.wait().await?;
-    let rows_count: usize = framed.iter().map(Vec::len).sum();
-    let are_known = batches.iter().all(|batch| turn.known(&batch.doc).is_some());
-    // Of documents that are known a single statement is the whole transaction: one way to SQLite's thread and back, in
-    // place of three.
-    let is_single = are_known && rows_count <= INSERT_ROWS_MAX;
-    if !is_single {
-        turn.begin().await?;
+    let framed: Vec<Vec<Vec<u8>>> = batches.iter().map(frame_rows).collect::<Result<_, _>>()?;
+    let turn = writer.wait().await?;
+    if batches.iter().all(|batch| turn.known(&batch.doc).is_some()) {
+        append_known(turn, batches, framed).await
+    } else {
+        append_any(turn, batches, framed).await
     }
+}
+
+/// Appends to documents that are known: nothing is asked before the rows are written.
+async fn append_known(
+    turn: Turn<'_>,
+    batches: &[Batch],
+    framed: Vec<Vec<Vec<u8>>>,
+) -> Result<Vec<Appended>, StoreError> {
+    let mut appended = Vec::with_capacity(batches.len());
+    let mut rows = Vec::with_capacity(batches.len());
+    for (batch, blobs) in batches.iter().zip(framed) {
+        match turn.known(&batch.doc) {
+            Some(known) if known.epoch == batch.epoch => {
+                appended.push(Appended::Stored);
+                rows.extend(blobs.into_iter().map(|blob| LogRow::new(known, blob)));
+            }
+            _ => appended.push(Appended::StaleEpoch),
+        }
+    }
+    if rows.is_empty() {
+        turn.end(Vec::new());
+    } else {
+        turn.append(rows).await?;
+    }
+    Ok(appended)
+}
+
+/// Appends to documents some of which have to be looked up or made, in the same transaction.
+async fn append_any(
+    mut turn: Turn<'_>,
+    batches: &[Batch],
+    framed: Vec<Vec<Vec<u8>>>,
+) -> Result<Vec<Appended>, StoreError> {
+    turn.begin().await?;
     let mut learned = Vec::new();
     let mut appended = Vec::with_capacity(batches.len());
     let mut rows = Vec::with_capacity(batches.len());
-    for (batch, blobs) in batches.iter().zip(&mut framed) {
+    for (batch, blobs) in batches.iter().zip(framed) {
         let known = match turn.known(&batch.doc) {
             Some(known) => Known::Written(known),
             None => look_up(&mut turn.connection, &batch.doc).await?,
@@ -57,19 +88,13 @@ pub(crate) async fn append(writer: &Writer, batches: &[Batch]) -> Result<Vec<App
             Known::Unwritten(_) => create(&mut turn.connection, &batch.doc).await?,
         };
         learned.push((batch.doc.clone(), known));
-        rows.extend(blobs.drain(..).map(|blob| LogRow::new(known, blob)));
+        rows.extend(blobs.into_iter().map(|blob| LogRow::new(known, blob)));
     }
-    match (is_single, rows.is_empty()) {
-        (true, true) => turn.end(Vec::new()),
-        (true, false) => {
-            insert(&mut turn.connection, rows).await?;
-            turn.end(learned);
-        }
-        (false, true) => turn.rollback().await?,
-        (false, false) => {
-            insert(&mut turn.connection, rows).await?;
-            turn.commit(learned).await?;
-        }
+    if rows.is_empty() {
+        turn.rollback().await?;
+    } else {
+        insert(&mut turn.connection, rows).await?;
+        turn.commit(learned).await?;
     }
     Ok(appended)
 }
@@ -106,11 +131,13 @@ async fn create(connection: &mut SqliteConnection, doc: &DocId) -> Result<KnownD
     Ok(row.known())
 }
 
-struct LogRow {
-    document_id: i64,
-    epoch: i64,
-    crc32: i64,
-    records: Vec<u8>,
+/// A row as it is written.
+#[derive(Debug)]
+pub(crate) struct LogRow {
+    pub(crate) document_id: i64,
+    pub(crate) epoch: i64,
+    pub(crate) crc32: i64,
+    pub(crate) records: Vec<u8>,
 }
 
 impl LogRow {

@@ -6,9 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use super::SqliteStore;
@@ -53,10 +51,7 @@ pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         lock.set_ready()?;
     }
 
-    let options = options
-        // In KiB where it is negative.
-        .pragma("cache_size", format!("-{}", PAGE_CACHE_BYTES_MAX / 1024))
-        .row_buffer_size(ROWS_AHEAD_COUNT_MAX);
+    let options = options.row_buffer_size(ROWS_AHEAD_COUNT_MAX);
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(READER_WAIT_SECONDS))
@@ -66,7 +61,7 @@ pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         .max_lifetime(None)
         .connect_lazy_with(options.clone().pragma("query_only", "ON"));
     Ok(SqliteStore {
-        writer: Writer::new(options),
+        writer: Writer::new(path.to_owned(), options),
         readers,
         lock: Mutex::new(Some(lock)),
     })
@@ -98,21 +93,32 @@ fn prepare(path: &Path) -> Result<(DatabaseLock, Option<u64>), StoreError> {
     Ok((lock, bytes))
 }
 
+/// The settings of every connection, those that write above all.
+pub(crate) fn pragmas() -> [(&'static str, String); 6] {
+    [
+        // An acknowledged edit survives the loss of power. NORMAL would lose the last commits then.
+        ("synchronous", "FULL".into()),
+        ("foreign_keys", "ON".into()),
+        ("wal_autocheckpoint", WAL_CHECKPOINT_PAGES.to_string()),
+        ("journal_size_limit", WAL_FILE_BYTES_TARGET.to_string()),
+        // Read every cell with suspicion: the file may come from a failing disk.
+        ("cell_size_check", "ON".into()),
+        // In KiB where it is negative.
+        ("cache_size", format!("-{}", PAGE_CACHE_BYTES_MAX / 1024)),
+    ]
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+    let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // An acknowledged edit survives the loss of power. NORMAL would lose the last commits then.
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
         .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_SECONDS))
-        .pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES.to_string())
-        .pragma("journal_size_limit", WAL_FILE_BYTES_TARGET.to_string())
-        // Read every cell with suspicion: the file may come from a failing disk.
-        .pragma("cell_size_check", "ON")
         // Statements are fixed and counted; sqlx would log each of them.
-        .disable_statement_logging()
+        .disable_statement_logging();
+    pragmas()
+        .into_iter()
+        .fold(options, |options, (name, value)| options.pragma(name, value))
 }
 
 /// Refuses a schema that is not UTF-8. sqlx's thread panics on one, and whoever asks at that moment gets an empty

@@ -1,20 +1,25 @@
-//! The one connection that writes.
+//! The right to write, and the two connections that do.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::append::LogRow;
+use super::appender::Appender;
 use crate::limits::KNOWN_DOCS_MAX;
 use crate::record::Epoch;
 use crate::{DocId, StoreError};
 
-/// Lets one caller write at a time, through one connection.
+/// Lets one caller write at a time: through the [`Appender`] what is written all the time, and through a connection of
+/// sqlx whatever takes more than one statement to find out.
 ///
 /// SQLite has one writer anyway; waiting here is fair and costs nothing, waiting in SQLite is polling.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    database: PathBuf,
     options: SqliteConnectOptions,
     slot: Mutex<Slot>,
 }
@@ -22,13 +27,15 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 struct Slot {
     /// Taken out while somebody writes, and put back only after a clean end. A write that failed or was dropped
-    /// half-way takes its connection with it: closing rolls back whatever was open.
+    /// half-way takes its connections with it: closing rolls back whatever was open.
     ///
     /// That is also what a failed fsync needs. The kernel may mark the pages clean after it, so a second fsync on
     /// the same pages would succeed without writing them. Nothing is synced twice here: the failed commit never
     /// reached SQLite's index of the write-ahead log, so the next transaction writes its own frames over the same
     /// place, and syncs those.
     connection: Option<SqliteConnection>,
+    /// Taken out and put back likewise, by appends alone.
+    appender: Option<Appender>,
     known: HashMap<DocId, KnownDoc>,
     closed: bool,
 }
@@ -41,11 +48,13 @@ pub(crate) struct KnownDoc {
 }
 
 impl Writer {
-    pub(crate) fn new(options: SqliteConnectOptions) -> Writer {
+    pub(crate) fn new(database: PathBuf, options: SqliteConnectOptions) -> Writer {
         Writer {
+            database,
             options,
             slot: Mutex::new(Slot {
                 connection: None,
+                appender: None,
                 known: HashMap::new(),
                 closed: false,
             }),
@@ -59,7 +68,7 @@ impl Writer {
         Ok(turn)
     }
 
-    /// Waits for the turn, and opens nothing: a single statement is a transaction by itself.
+    /// Waits for the turn, and opens no transaction.
     pub(crate) async fn wait(&self) -> Result<Turn<'_>, StoreError> {
         let mut slot = self.slot.lock().await;
         if slot.closed {
@@ -73,13 +82,20 @@ impl Writer {
                 self.options.connect().await?
             }
         };
-        Ok(Turn { slot, connection })
+        Ok(Turn {
+            database: &self.database,
+            slot,
+            connection,
+        })
     }
 
     /// Waits for the turn, then closes.
     pub(crate) async fn close(&self) {
         let mut slot = self.slot.lock().await;
         slot.closed = true;
+        if let Some(appender) = slot.appender.take() {
+            appender.close().await;
+        }
         if let Some(connection) = slot.connection.take()
             && let Err(error) = connection.close().await
         {
@@ -90,6 +106,7 @@ impl Writer {
 
 /// The right to write. Dropping it without [`Turn::commit`] undoes what was begun, at the price of a new connection.
 pub(crate) struct Turn<'a> {
+    database: &'a Path,
     slot: MutexGuard<'a, Slot>,
     pub(crate) connection: SqliteConnection,
 }
@@ -115,6 +132,18 @@ impl Turn<'_> {
     pub(crate) async fn commit(mut self, learned: Vec<(DocId, KnownDoc)>) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         self.end(learned);
+        Ok(())
+    }
+
+    /// Has the rows written and committed, and returns when they are on the disk.
+    pub(crate) async fn append(mut self, rows: Vec<LogRow>) -> Result<(), StoreError> {
+        let appender = match self.slot.appender.take() {
+            Some(appender) => appender,
+            None => Appender::start(self.database)?,
+        };
+        appender.append(rows).await?;
+        self.slot.appender = Some(appender);
+        self.end(Vec::new());
         Ok(())
     }
 
@@ -160,14 +189,10 @@ mod tests {
 
     /// SQLite can be told that the disk ends soon, but only on the connection in question.
     async fn fill_the_disk(store: &SqliteStore) {
-        let turn = store.writer.begin().await.unwrap();
-        turn.commit(Vec::new()).await.unwrap();
-        let mut slot = store.writer.slot.lock().await;
-        let connection = slot.connection.as_mut().unwrap();
-        let _: i64 = sqlx::query_scalar("PRAGMA max_page_count = 100")
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        let slot = store.writer.slot.lock().await;
+        let appender = slot.appender.as_ref().unwrap();
+        appender.run("PRAGMA max_page_count = 100");
     }
 
     #[tokio::test]
@@ -181,8 +206,38 @@ mod tests {
             matches!(&refused, StoreError::Full(_)) && refused.is_retryable(),
             "{refused}"
         );
-        assert_eq!(rows(&store).await, 1);
+        assert_eq!(rows(&store).await, 2);
         let _ = store.append(&[batch(10), batch(1 << 20)]).await.unwrap();
+        assert_eq!(rows(&store).await, 4);
+    }
+
+    /// What `.cargo/config.toml` asks for has reached the C compiler; the choice of fdatasync, which stands in the same
+    /// line, cannot be asked for.
+    #[tokio::test]
+    async fn sqlite_is_built_as_we_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let mut turn = store.writer.wait().await.unwrap();
+        let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
+            .fetch_all(&mut turn.connection)
+            .await
+            .unwrap();
+        assert!(
+            options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"),
+            "{options:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_appender_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        for _ in 0..2 {
+            let _ = store.append(&[batch(10)]).await.unwrap();
+        }
+        let lost = store.writer.slot.lock().await.appender.take().unwrap();
+        lost.close().await;
+        let _ = store.append(&[batch(10)]).await.unwrap();
         assert_eq!(rows(&store).await, 3);
     }
 
