@@ -8,6 +8,7 @@ mod lock;
 mod open;
 mod quarantine;
 mod read;
+mod wal;
 mod writer;
 
 use std::path::Path;
@@ -19,14 +20,16 @@ use sqlx::{Sqlite, SqlitePool};
 
 use self::lock::DatabaseLock;
 use self::writer::Writer;
-use crate::record::{Batch, Epoch, Record};
+use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::rows::segment;
 use crate::rows::sql::Tables;
-use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
+use crate::store::{
+    Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Written,
+};
 use crate::{DocId, Store, StoreError, Stored};
 
-/// Documents in one SQLite file, in WAL mode with `synchronous=FULL`: what an append has returned for survives the
-/// end of the process and the loss of power.
+/// Documents in one SQLite file, in WAL mode: what an append has returned for survives the end of the process and the loss
+/// of power, and what a write has returned for the end of the process.
 ///
 /// One process per file (see [`SqliteStore::open`]), any number of tasks in it.
 #[derive(Debug)]
@@ -73,11 +76,26 @@ impl Store for SqliteStore {
     async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
         let mut connection = self.readers.acquire().await?;
         let stored = read::load(&mut connection, doc).await;
-        settle(connection, stored)
+        let stored = settle(connection, stored)?;
+        // Whoever has it takes it for saved.
+        self.writer.sync().await?;
+        Ok(stored)
     }
 
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
-        append::append(&self.writer, batches).await
+        let written = append::write(&self.writer, batches).await?;
+        if !written.is_on_disk {
+            self.writer.sync().await?;
+        }
+        Ok(written.appended)
+    }
+
+    async fn write_once(&self, _id: AppendId, batches: &[Batch]) -> Result<Written, StoreError> {
+        append::write(&self.writer, batches).await
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        self.writer.sync().await
     }
 
     async fn compact(&self, doc: &DocId, merge: Compaction) -> Result<Compacted, StoreError> {

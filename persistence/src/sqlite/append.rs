@@ -11,7 +11,7 @@ use crate::record::{Batch, Epoch};
 use crate::rows::document::now_ms;
 use crate::rows::log::{crc32, frame_rows};
 use crate::rows::sql::Tables;
-use crate::{Appended, DocId, StoreError};
+use crate::{Appended, DocId, StoreError, Written};
 
 /// The most rows that one statement inserts.
 const INSERT_ROWS_MAX: usize = 32;
@@ -24,14 +24,23 @@ static INSERTS: LazyLock<[String; INSERT_ROWS_MAX]> = LazyLock::new(|| {
     })
 });
 
-pub(crate) async fn append(writer: &Writer, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
+/// Documents that are written to all the time are known: what is appended to those alone is not on the disk yet.
+pub(crate) async fn write(writer: &Writer, batches: &[Batch]) -> Result<Written, StoreError> {
     // Framing needs no lock: it is done before the turn, so that turns are as short as the disk allows.
     let framed: Vec<Vec<Vec<u8>>> = batches.iter().map(frame_rows).collect::<Result<_, _>>()?;
     let turn = writer.wait().await?;
     if batches.iter().all(|batch| turn.known(&batch.doc).is_some()) {
-        append_known(turn, batches, framed).await
+        let appended = append_known(turn, batches, framed).await?;
+        Ok(Written {
+            appended,
+            is_on_disk: false,
+        })
     } else {
-        append_any(turn, batches, framed).await
+        let appended = append_any(turn, batches, framed).await?;
+        Ok(Written {
+            appended,
+            is_on_disk: true,
+        })
     }
 }
 

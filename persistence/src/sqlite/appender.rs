@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags, Statement};
 use tokio::sync::oneshot;
 
 use super::append::LogRow;
-use super::open::pragmas;
+use super::open::{Commits, pragmas};
+use super::wal::Wal;
 use crate::StoreError;
 use crate::limits::BUSY_TIMEOUT_SECONDS;
 
@@ -36,18 +37,18 @@ enum Job {
 
 impl Appender {
     /// Starts the thread. A database that cannot be opened is the answer to the first append.
-    pub(crate) fn start(database: &Path) -> Result<Appender, StoreError> {
+    pub(crate) fn start(database: &Path, wal: Wal) -> Result<Appender, StoreError> {
         // One append at a time: the turn sees to it. The other place is for the word to close.
         let (jobs, inbox) = sync_channel(2);
         let database = database.to_owned();
         thread::Builder::new()
             .name("sqlite-append".into())
-            .spawn(move || run(database, inbox))
+            .spawn(move || run(database, wal, inbox))
             .map_err(|error| StoreError::Unavailable(format!("no thread for the log: {error}")))?;
         Ok(Appender { jobs })
     }
 
-    /// Writes rows in one transaction, and returns when it is on the disk. After an error the connection is closed,
+    /// Writes rows in one transaction, and returns when it is written: [`Wal::sync`] brings it to the disk. After an error the connection is closed,
     /// which undoes whatever was open: the appender is of no more use.
     pub(crate) async fn append(&self, rows: Vec<LogRow>) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
@@ -75,7 +76,7 @@ impl Appender {
     }
 }
 
-fn run(database: PathBuf, inbox: Receiver<Job>) {
+fn run(database: PathBuf, wal: Wal, inbox: Receiver<Job>) {
     let connection = match open(&database) {
         Ok(connection) => connection,
         Err(error) => {
@@ -85,7 +86,7 @@ fn run(database: PathBuf, inbox: Receiver<Job>) {
             return;
         }
     };
-    let end = serve(&connection, &inbox);
+    let end = serve(&connection, &wal, &inbox);
     // It may hold files open until here, and whoever waits for the end wants to delete or to copy them.
     drop(connection);
     match end {
@@ -104,15 +105,21 @@ enum End {
     Closed(Option<oneshot::Sender<()>>),
 }
 
-fn serve(connection: &Connection, inbox: &Receiver<Job>) -> End {
+fn serve(connection: &Connection, wal: &Wal, inbox: &Receiver<Job>) -> End {
     let mut statements = None;
     for job in inbox {
         match job {
-            Job::Append { rows, answer } => match append(connection, &mut statements, &rows) {
-                // Nobody hears it when the caller was dropped; the rows are stored all the same.
-                Ok(()) => drop(answer.send(Ok(()))),
-                Err(error) => return End::Failed { answer, error },
-            },
+            Job::Append { rows, answer } => {
+                wal.begin();
+                match append(connection, &mut statements, &rows) {
+                    // Nobody hears it when the caller was dropped; the rows are stored all the same.
+                    Ok(()) => {
+                        wal.wrote();
+                        drop(answer.send(Ok(())));
+                    }
+                    Err(error) => return End::Failed { answer, error },
+                }
+            }
             Job::Close { _answer } => return End::Closed(Some(_answer)),
             #[cfg(test)]
             Job::Run(statement) => connection.execute_batch(statement).unwrap(),
@@ -126,7 +133,7 @@ fn open(database: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(Duration::from_secs(BUSY_TIMEOUT_SECONDS))?;
-    for (name, value) in pragmas() {
+    for (name, value) in pragmas(Commits::Write) {
         connection.pragma_update(None, name, value)?;
     }
     Ok(connection)

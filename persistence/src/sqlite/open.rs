@@ -93,11 +93,23 @@ fn prepare(path: &Path) -> Result<(DatabaseLock, Option<u64>), StoreError> {
     Ok((lock, bytes))
 }
 
+/// What the commits of a connection do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Commits {
+    /// They return when they are on the disk.
+    Sync,
+    /// They return when they are written, and survive the end of the process. [`super::wal::Wal`] brings them to the disk.
+    Write,
+}
+
 /// The settings of every connection, those that write above all.
-pub(crate) fn pragmas() -> [(&'static str, String); 6] {
+pub(crate) fn pragmas(commits: Commits) -> [(&'static str, String); 6] {
+    let synchronous = match commits {
+        Commits::Sync => "FULL",
+        Commits::Write => "NORMAL",
+    };
     [
-        // An acknowledged edit survives the loss of power. NORMAL would lose the last commits then.
-        ("synchronous", "FULL".into()),
+        ("synchronous", synchronous.into()),
         ("foreign_keys", "ON".into()),
         ("wal_autocheckpoint", WAL_CHECKPOINT_PAGES.to_string()),
         ("journal_size_limit", WAL_FILE_BYTES_TARGET.to_string()),
@@ -116,7 +128,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_SECONDS))
         // Statements are fixed and counted; sqlx would log each of them.
         .disable_statement_logging();
-    pragmas()
+    pragmas(Commits::Sync)
         .into_iter()
         .fold(options, |options, (name, value)| options.pragma(name, value))
 }

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::append::LogRow;
 use super::appender::Appender;
+use super::wal::Wal;
 use crate::limits::KNOWN_DOCS_MAX;
 use crate::record::Epoch;
 use crate::{DocId, StoreError};
@@ -20,6 +21,7 @@ use crate::{DocId, StoreError};
 #[derive(Debug)]
 pub(crate) struct Writer {
     database: PathBuf,
+    wal: Wal,
     options: SqliteConnectOptions,
     slot: Mutex<Slot>,
 }
@@ -29,10 +31,10 @@ struct Slot {
     /// Taken out while somebody writes, and put back only after a clean end. A write that failed or was dropped
     /// half-way takes its connections with it: closing rolls back whatever was open.
     ///
-    /// That is also what a failed fsync needs. The kernel may mark the pages clean after it, so a second fsync on
+    /// That is also what a failed fsync of a commit needs. The kernel may mark the pages clean after it, so a second fsync on
     /// the same pages would succeed without writing them. Nothing is synced twice here: the failed commit never
     /// reached SQLite's index of the write-ahead log, so the next transaction writes its own frames over the same
-    /// place, and syncs those.
+    /// place, and syncs those. For what the appender wrote, whose commits sync nothing, see [`Writer::trust_again`].
     connection: Option<SqliteConnection>,
     /// Taken out and put back likewise, by appends alone.
     appender: Option<Appender>,
@@ -50,6 +52,7 @@ pub(crate) struct KnownDoc {
 impl Writer {
     pub(crate) fn new(database: PathBuf, options: SqliteConnectOptions) -> Writer {
         Writer {
+            wal: Wal::of(&database),
             database,
             options,
             slot: Mutex::new(Slot {
@@ -74,6 +77,9 @@ impl Writer {
         if slot.closed {
             return Err(StoreError::Closed);
         }
+        if self.wal.is_doubtful() {
+            self.trust_again(&mut slot).await?;
+        }
         let connection = match slot.connection.take() {
             Some(connection) => connection,
             None => {
@@ -84,9 +90,39 @@ impl Writer {
         };
         Ok(Turn {
             database: &self.database,
+            wal: &self.wal,
             slot,
             connection,
         })
+    }
+
+    /// Returns when all that was read or appended until now is on the disk.
+    pub(crate) async fn sync(&self) -> Result<(), StoreError> {
+        self.wal.sync().await
+    }
+
+    /// After a failed sync: has the whole write-ahead log copied into the database, syncs that, and begins a new one. What is
+    /// in it is read from memory, where it is whole; a hole on the disk would end it there after a loss of power.
+    async fn trust_again(&self, slot: &mut Slot) -> Result<(), StoreError> {
+        slot.known.clear();
+        if let Some(appender) = slot.appender.take() {
+            appender.close().await;
+        }
+        if let Some(connection) = slot.connection.take() {
+            connection.close().await?;
+        }
+        let mut connection = self.options.connect().await?;
+        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&mut connection)
+            .await?;
+        if busy != 0 {
+            return Err(StoreError::Unavailable(
+                "a reader holds the write-ahead log, which has to be written anew".into(),
+            ));
+        }
+        self.wal.trust_again().await?;
+        slot.connection = Some(connection);
+        Ok(())
     }
 
     /// Waits for the turn, then closes.
@@ -107,6 +143,7 @@ impl Writer {
 /// The right to write. Dropping it without [`Turn::commit`] undoes what was begun, at the price of a new connection.
 pub(crate) struct Turn<'a> {
     database: &'a Path,
+    wal: &'a Wal,
     slot: MutexGuard<'a, Slot>,
     pub(crate) connection: SqliteConnection,
 }
@@ -135,11 +172,11 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Has the rows written and committed, and returns when they are on the disk.
+    /// Has the rows written and committed; [`Writer::sync`] brings them to the disk.
     pub(crate) async fn append(mut self, rows: Vec<LogRow>) -> Result<(), StoreError> {
         let appender = match self.slot.appender.take() {
             Some(appender) => appender,
-            None => Appender::start(self.database)?,
+            None => Appender::start(self.database, self.wal.clone())?,
         };
         appender.append(rows).await?;
         self.slot.appender = Some(appender);
@@ -166,7 +203,7 @@ impl Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Batch, DocId, Epoch, Record, SqliteStore, Store, StoreError};
+    use crate::{AppendId, Batch, DocId, Epoch, Record, SqliteStore, Store, StoreError};
 
     fn batch(bytes: usize) -> Batch {
         let record = Record {
@@ -250,5 +287,34 @@ mod tests {
         drop(store.writer.begin().await.unwrap());
         let turn = store.writer.begin().await.unwrap();
         assert!(turn.known(&batch(0).doc).is_none());
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_vouched_for_until_the_log_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        // The second is written by the appender: the document is known then.
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        let _ = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
+        store.writer.wal.doubt();
+        let refused = store.sync().await.unwrap_err();
+        assert!(refused.is_retryable(), "{refused}");
+        assert!(store.load(&batch(0).doc).await.is_err());
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        assert!(!store.writer.wal.is_doubtful());
+        store.sync().await.unwrap();
+        assert_eq!(rows(&store).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_write_is_read_at_once_and_a_load_brings_it_to_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        let written = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
+        assert!(!written.is_on_disk);
+        assert!(!store.writer.wal.is_clean());
+        assert_eq!(rows(&store).await, 2);
+        assert!(store.writer.wal.is_clean());
     }
 }
