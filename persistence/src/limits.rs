@@ -15,7 +15,7 @@ pub const UPDATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// read, so a very large flush becomes several rows of the same transaction.
 pub const ROW_BYTES_TARGET: usize = 1024 * 1024;
 
-/// Memory in which each SQLite connection keeps pages, in bytes. Beyond it pages come from the system's cache: five connections
+/// Memory in which each SQLite connection keeps pages, in bytes. Beyond it pages come from the system's cache: six connections
 /// with SQLite's own 2 MiB would be most of what a small server takes.
 pub const PAGE_CACHE_BYTES_MAX: usize = 512 * 1024;
 

@@ -24,6 +24,9 @@ pub(crate) struct Appender {
     jobs: SyncSender<Job>,
 }
 
+/// Jobs that wait for the thread. One more than that would be refused, as by a store that is away.
+const JOBS_COUNT_MAX: usize = 1;
+
 enum Job {
     Append {
         rows: Vec<LogRow>,
@@ -32,14 +35,17 @@ enum Job {
     /// The answer is dropped once the connection is closed.
     Close { _answer: oneshot::Sender<()> },
     #[cfg(test)]
-    Run(&'static str),
+    Run {
+        statement: &'static str,
+        answer: oneshot::Sender<()>,
+    },
 }
 
 impl Appender {
     /// Starts the thread. A database that cannot be opened is the answer to the first append.
     pub(crate) fn start(database: &Path, wal: Wal) -> Result<Appender, StoreError> {
-        // One append at a time: the turn sees to it. The other place is for the word to close.
-        let (jobs, inbox) = sync_channel(2);
+        // One job at a time: the turn sees to it.
+        let (jobs, inbox) = sync_channel(JOBS_COUNT_MAX);
         let database = database.to_owned();
         thread::Builder::new()
             .name("sqlite-append".into())
@@ -71,8 +77,10 @@ impl Appender {
 
     /// Runs a statement on the connection.
     #[cfg(test)]
-    pub(crate) fn run(&self, statement: &'static str) {
-        self.jobs.try_send(Job::Run(statement)).unwrap();
+    pub(crate) async fn run(&self, statement: &'static str) {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.try_send(Job::Run { statement, answer }).unwrap();
+        answered.await.unwrap();
     }
 }
 
@@ -122,7 +130,10 @@ fn serve(connection: &Connection, wal: &Wal, inbox: &Receiver<Job>) -> End {
             }
             Job::Close { _answer } => return End::Closed(Some(_answer)),
             #[cfg(test)]
-            Job::Run(statement) => connection.execute_batch(statement).unwrap(),
+            Job::Run { statement, answer } => {
+                connection.execute_batch(statement).unwrap();
+                answer.send(()).unwrap();
+            }
         }
     }
     End::Closed(None)
@@ -182,4 +193,37 @@ fn append<'a>(
     }
     statements.commit.execute(())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::SqliteStore;
+
+    #[tokio::test]
+    async fn the_settings_are_those_of_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let _store = SqliteStore::open(&path).await.unwrap();
+        let connection = super::open(&path).unwrap();
+        let setting = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        // 2 is FULL.
+        assert_eq!(setting("synchronous").unwrap(), 2);
+        assert_eq!(setting("foreign_keys").unwrap(), 1);
+        assert_eq!(setting("cell_size_check").unwrap(), 1);
+        assert_eq!(setting("wal_autocheckpoint").unwrap(), 4_000);
+        assert_eq!(setting("journal_size_limit").unwrap(), 64 * 1024 * 1024);
+        assert_eq!(setting("cache_size").unwrap(), -512);
+        let mode: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "wal");
+    }
+
+    #[test]
+    fn a_database_that_vanished_is_not_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        assert!(super::open(&path).is_err());
+        assert!(!path.exists());
+    }
 }

@@ -229,7 +229,7 @@ mod tests {
         let _ = store.append(&[batch(10)]).await.unwrap();
         let slot = store.writer.slot.lock().await;
         let appender = slot.appender.as_ref().unwrap();
-        appender.run("PRAGMA max_page_count = 100");
+        appender.run("PRAGMA max_page_count = 100").await;
     }
 
     #[tokio::test]
