@@ -206,8 +206,8 @@ mod tests {
         let _store = SqliteStore::open(&path).await.unwrap();
         let connection = super::open(&path).unwrap();
         let setting = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        // 2 is FULL.
-        assert_eq!(setting("synchronous").unwrap(), 2);
+        // 1 is NORMAL: syncs are apart from commits.
+        assert_eq!(setting("synchronous").unwrap(), 1);
         assert_eq!(setting("foreign_keys").unwrap(), 1);
         assert_eq!(setting("cell_size_check").unwrap(), 1);
         assert_eq!(setting("wal_autocheckpoint").unwrap(), 4_000);
