@@ -66,6 +66,8 @@ pub struct NodeEntry {
     pub connections_count: u64,
     /// When it started, in Unix milliseconds.
     pub started_ms: u64,
+    /// How long ago that was, in milliseconds.
+    pub up_ms: u64,
     /// How long ago its last heartbeat was, in milliseconds.
     pub heard_ms_ago: u64,
     /// Whether it has been silent for [`crate::limits::NODE_SILENCE_SECONDS`]: it ended without a word, or cannot reach the

@@ -45,6 +45,7 @@ struct NodeRow {
     rooms_count: i64,
     connections_count: i64,
     started_ms: i64,
+    up_ms: i64,
     heard_ms_ago: i64,
     is_gone: bool,
 }
@@ -54,6 +55,7 @@ pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<NodeEntry>
     let rows: Vec<NodeRow> = sqlx::query_as(
         "SELECT run, node, address, version, state, rooms_count, connections_count, \
          (extract(epoch FROM started_at) * 1000)::bigint AS started_ms, \
+         (extract(epoch FROM now() - started_at) * 1000)::bigint AS up_ms, \
          (extract(epoch FROM now() - heard_at) * 1000)::bigint AS heard_ms_ago, \
          heard_at < now() - make_interval(secs => $1) AS is_gone FROM nodes ORDER BY started_at, run",
     )
@@ -84,6 +86,7 @@ impl NodeRow {
             connections_count: unsigned(self.connections_count),
             started_ms: unsigned(self.started_ms),
             // Below zero when the clock of the database was put back.
+            up_ms: unsigned(self.up_ms),
             heard_ms_ago: unsigned(self.heard_ms_ago),
             is_gone: self.is_gone,
         }
