@@ -393,9 +393,17 @@ mod tests {
         let star = DocId::in_default_tenant("*").expect("a legal name");
         assert!(!is_operator(&auth.mint("u", &star, Role::Owner, minute)));
         for (rooms, role) in [("*", Role::Editor), ("team/*", Role::Owner), ("", Role::Owner)] {
-            assert!(!is_operator(&auth.sign("u", rooms.into(), role, minute)), "{rooms}");
+            assert!(
+                !is_operator(&auth.sign("u", rooms.into(), role, minute)),
+                "{rooms}"
+            );
         }
-        assert!(Authenticator::open(b"random").claims(None).expect("open").is_operator());
+        assert!(
+            Authenticator::open(b"random")
+                .claims(None)
+                .expect("open")
+                .is_operator()
+        );
     }
 
     #[test]

@@ -445,7 +445,14 @@ mod tests {
             })
             .starts_with("redis: expected")
         );
-        for advertise in ["4000", ":4000", "host", "host:0", "http://host:4000", "host:70000"] {
+        for advertise in [
+            "4000",
+            ":4000",
+            "host",
+            "host:0",
+            "http://host:4000",
+            "host:70000",
+        ] {
             let args = ServeArgs {
                 advertise: Some(advertise.into()),
                 ..args()

@@ -64,7 +64,8 @@ pub enum Stage {
     Draining,
     /// Nobody is here any more, and everything is saved.
     Drained,
-    /// Nobody is here any more, and the store did not take everything in time. What is missing was never acknowledged.
+    /// Nobody is here any more, and the store has not taken everything. What is missing was never acknowledged, and is tried again
+    /// for as long as the process lives.
     Unsaved,
 }
 
@@ -209,7 +210,7 @@ impl Drain {
         }
     }
 
-    /// Waits for its end. For ever while nobody begins it.
+    /// Waits for its end, or until the store was given long enough. For ever while nobody begins it.
     pub async fn ended(&self) -> Stage {
         let mut stage = self.shared.stage.subscribe();
         let ended = stage
@@ -251,20 +252,22 @@ async fn run(shared: Arc<Shared>, window: Window) {
     }
     let ends = Instant::now() + Duration::from_millis(STOP_MS_MAX);
     // Whoever is still in a room is sent away by it, once all that it said is saved.
-    let is_saved = shared.hub.stop(ends.saturating_duration_since(Instant::now())).await
+    let is_saved = shared
+        .hub
+        .stop(ends.saturating_duration_since(Instant::now()))
+        .await
         && timeout_at(ends, shared.saver.flush()).await.is_ok();
     // Sockets that are in no room.
     for (_, outbox) in shared.clients.all() {
         farewell(&outbox);
     }
-    let stage = if is_saved {
-        tracing::info!("drained");
-        Stage::Drained
-    } else {
+    if !is_saved {
         tracing::error!("not everything reached the store in time; what is missing was never acknowledged");
-        Stage::Unsaved
-    };
-    shared.stage.send_replace(stage);
+        shared.stage.send_replace(Stage::Unsaved);
+        shared.saver.flush().await;
+    }
+    tracing::info!("drained");
+    shared.stage.send_replace(Stage::Drained);
 }
 
 /// Sends everybody away, evenly over the window: those first who came first. A step that comes late makes the window longer, and
@@ -331,7 +334,11 @@ mod tests {
             }
             let started = Instant::now();
             send_away(&clients, Window::from_ms(5_000).expect("a window")).await;
-            assert!(started.elapsed() <= Duration::from_millis(5_200), "{:?}", started.elapsed());
+            assert!(
+                started.elapsed() <= Duration::from_millis(5_200),
+                "{:?}",
+                started.elapsed()
+            );
             let mut at_ms = Vec::new();
             for going in goings {
                 at_ms.push((going.await.expect("it went") - started).as_millis());
@@ -339,7 +346,10 @@ mod tests {
             at_ms.sort_unstable();
             for (n, from) in at_ms.iter().enumerate() {
                 let in_a_second = at_ms[n..].iter().take_while(|at| **at < from + 1_000).count();
-                assert!(in_a_second <= count.div_ceil(5), "{count}: {in_a_second} from {from} ms on");
+                assert!(
+                    in_a_second <= count.div_ceil(5),
+                    "{count}: {in_a_second} from {from} ms on"
+                );
             }
         }
     }
@@ -357,6 +367,10 @@ mod tests {
         });
         send_away(&clients, Window::from_ms(60_000).expect("a window")).await;
         leaving.await.expect("they left");
-        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            started.elapsed()
+        );
     }
 }

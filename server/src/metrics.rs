@@ -92,7 +92,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "roomtone_bus_repairs_total",
         "State vectors exchanged with other nodes, by part"
     );
-    describe_gauge!("roomtone_draining", "Whether this node sends its clients away, 0 or 1");
+    describe_gauge!(
+        "roomtone_draining",
+        "Whether this node sends its clients away, 0 or 1"
+    );
     draining(false);
     describe_gauge!("roomtone_nodes", "Nodes over the same store, by state");
     // A second recorder would have been refused above.

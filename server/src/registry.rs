@@ -35,6 +35,7 @@ struct Shared {
 /// The last answer of the store.
 struct Seen {
     at: Instant,
+    /// Other nodes that take clients.
     ready_count: usize,
 }
 
@@ -174,17 +175,22 @@ impl Registry {
             .await
             .map_err(|_| StoreError::Unavailable(format!("no answer within {HEARTBEAT_MS} ms")))??;
         let count = |state: &str| {
-            let is = |entry: &&NodeEntry| if entry.is_gone { state == "gone" } else { entry.state == state };
+            let is = |entry: &&NodeEntry| {
+                if entry.is_gone {
+                    state == "gone"
+                } else {
+                    entry.state == state
+                }
+            };
             entries.iter().filter(is).count()
         };
         for state in ["starting", "ready", "draining", "gone"] {
             metrics::nodes(state, count(state));
         }
-        // Others: this one is among them while it is ready.
-        let ready_count = count("ready") - usize::from(report.state == NodeState::Ready).min(count("ready"));
+        let is_ready = report.state == NodeState::Ready;
         let seen = Seen {
             at: Instant::now(),
-            ready_count,
+            ready_count: count("ready").saturating_sub(usize::from(is_ready)),
         };
         *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         Ok(entries)

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -25,14 +25,21 @@ pub(super) async fn drain(
     State(app): State<App>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
     authorize(&app, &uri, &headers)?;
+    // Not before this: a stranger's body is not read.
+    let body = Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| Problem::new(rejection.status(), "the body could not be read"))?;
     let request = if body.is_empty() {
         DrainRequest::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, format!("the body is not as expected: {error}"))
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body is not as expected: {error}"),
+            )
         })?
     };
     let window = match request.window_ms {
@@ -78,6 +85,13 @@ fn authorize(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         };
         Problem::new(status, denied.reason())
     };
-    let claims = app.auth().claims(socket::token_of(uri, headers).as_deref()).map_err(refuse)?;
-    if claims.is_operator() { Ok(()) } else { Err(refuse(Denied::Role)) }
+    let claims = app
+        .auth()
+        .claims(socket::token_of(uri, headers).as_deref())
+        .map_err(refuse)?;
+    if claims.is_operator() {
+        Ok(())
+    } else {
+        Err(refuse(Denied::Role))
+    }
 }

@@ -66,7 +66,10 @@ async fn migrate(database: &Database, migration: i64, change: &str, compatible_f
 async fn newest(database: &Database) -> i64 {
     let mut connection = database.server.connection(&database.name).await;
     let newest = "SELECT max(version) FROM _sqlx_migrations";
-    sqlx::query_scalar(newest).fetch_one(&mut connection).await.unwrap()
+    sqlx::query_scalar(newest)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -92,9 +95,21 @@ async fn what_a_later_release_breaks_keeps_this_one_out_and_says_what_to_do() {
         store.close().await;
         let known = newest(&database).await;
         // An addition before it does not make it better, and one after it does not either.
-        migrate(&database, known + 1, "CREATE TABLE novelties (id BIGINT)", Some(known)).await;
+        migrate(
+            &database,
+            known + 1,
+            "CREATE TABLE novelties (id BIGINT)",
+            Some(known),
+        )
+        .await;
         let compatible_from = says_so.then_some(known + 2);
-        migrate(&database, known + 2, "ALTER TABLE log RENAME COLUMN records TO rows", compatible_from).await;
+        migrate(
+            &database,
+            known + 2,
+            "ALTER TABLE log RENAME COLUMN records TO rows",
+            compatible_from,
+        )
+        .await;
         migrate(&database, known + 3, "CREATE TABLE more (id BIGINT)", Some(known)).await;
         let refused = PostgresStore::open(database.server.options(&database.name))
             .await

@@ -29,13 +29,26 @@ async fn every_run_has_a_line_of_its_own_also_under_one_name() {
     assert_eq!(all.len(), 2);
     assert_ne!(all[0].run, all[1].run);
     assert_eq!((all[0].node.as_str(), all[1].node.as_str()), ("test", "test"));
-    assert_eq!((all[0].state.as_str(), all[0].rooms_count, all[0].connections_count), ("ready", 12, 40));
-    assert_eq!((all[0].address.as_str(), all[0].version.as_str()), ("10.0.0.7:4000", "1.2.3"));
+    assert_eq!(
+        (
+            all[0].state.as_str(),
+            all[0].rooms_count,
+            all[0].connections_count
+        ),
+        ("ready", 12, 40)
+    );
+    assert_eq!(
+        (all[0].address.as_str(), all[0].version.as_str()),
+        ("10.0.0.7:4000", "1.2.3")
+    );
     assert_eq!(all[1].state, "starting");
     assert!(all.iter().all(|node| !node.is_gone && node.heard_ms_ago < 10_000));
     // Whoever ends in order leaves nothing.
     one.sign_off().await.unwrap();
-    assert_eq!(states(&two, NodeState::Draining).await, [("draining".to_owned(), false)]);
+    assert_eq!(
+        states(&two, NodeState::Draining).await,
+        [("draining".to_owned(), false)]
+    );
 }
 
 #[tokio::test]
@@ -53,12 +66,22 @@ async fn who_is_silent_is_gone_and_then_forgotten_and_may_come_back() {
         async move { database.run(&wait).await }
     };
     silent(10).await;
-    assert!(states(&two, NodeState::Ready).await.iter().all(|(_, is_gone)| !is_gone));
+    assert!(
+        states(&two, NodeState::Ready)
+            .await
+            .iter()
+            .all(|(_, is_gone)| !is_gone)
+    );
     silent(20).await;
     let gone = states(&two, NodeState::Ready).await;
     assert_eq!(gone.iter().filter(|(_, is_gone)| *is_gone).count(), 1);
     // It was only paused.
-    assert!(states(&one, NodeState::Ready).await.iter().all(|(_, is_gone)| !is_gone));
+    assert!(
+        states(&one, NodeState::Ready)
+            .await
+            .iter()
+            .all(|(_, is_gone)| !is_gone)
+    );
     silent(2 * 24 * 3_600).await;
     assert_eq!(states(&two, NodeState::Ready).await.len(), 1);
     assert_eq!(states(&one, NodeState::Ready).await.len(), 2);
