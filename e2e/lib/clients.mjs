@@ -65,6 +65,7 @@ const SYNC_MS_MAX = 5_000
  * @property {number} framesOut
  * @property {number} bytesIn
  * @property {{ code: number, reason: string } | null} close
+ * @property {number | null} closedAt by `performance.now()`
  * @property {number | null} refused HTTP status of a refused upgrade
  * @property {WebSocket} ws
  */
@@ -111,7 +112,7 @@ export const trackedWebSocket = (sockets, gate, { origin, headers } = {}) => cla
   constructor (url, protocols) {
     super(gate.open ? url : 'ws://127.0.0.1:9/', protocols, { origin, headers })
     /** @type {SocketRecord} */
-    const record = { url, opened: false, framesIn: 0, framesOut: 0, bytesIn: 0, close: null, refused: null, ws: this }
+    const record = { url, opened: false, framesIn: 0, framesOut: 0, bytesIn: 0, close: null, closedAt: null, refused: null, ws: this }
     if (gate.open) sockets.push(record)
     this.on('open', () => { record.opened = true })
     this.on('message', (data) => {
@@ -119,7 +120,10 @@ export const trackedWebSocket = (sockets, gate, { origin, headers } = {}) => cla
       record.bytesIn += /** @type {Buffer} */ (data).byteLength ?? 0
     })
     // Told last: whoever waits for it finds a client that has heard it as well.
-    this.on('close', (code, reason) => setImmediate(() => { record.close = { code, reason: String(reason) } }))
+    this.on('close', (code, reason) => {
+      record.closedAt = performance.now()
+      setImmediate(() => { record.close = { code, reason: String(reason) } })
+    })
     // A browser's socket does not throw when nobody listens for its errors.
     this.on('error', (error) => { record.refused = Number(/server response: (\d+)/.exec(error.message)?.[1] ?? 0) || record.refused })
     this.record = record

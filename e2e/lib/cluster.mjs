@@ -6,6 +6,8 @@
  *   await cluster.redis.kill(); await cluster.redis.start()
  *   cluster.postgres.pause(); cluster.postgres.resume()
  *   await cluster.stop()
+ *
+ * Nodes stop at once, with no window for their clients: `env` or the third argument says otherwise.
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -129,10 +131,11 @@ export class Cluster {
     this.nodes = nodes
   }
 
-  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions} [options] */
-  static async start (nodesCount, options = {}) {
+  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions} [options] @param {boolean} [atOnce] */
+  static async start (nodesCount, options = {}, atOnce = true) {
     const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
     const env = {
+      ...(atOnce ? { ROOMTONE_DRAIN_WINDOW_MS: '0' } : {}),
       ...options.env,
       ROOMTONE_STORE: `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
       ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}`

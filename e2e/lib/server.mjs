@@ -22,7 +22,8 @@ import path from 'node:path'
 import { until } from './wait.mjs'
 
 const READY_MS_MAX = 20_000
-const STOP_MS_MAX = 12_000
+// A drain over the window that nodes have by default, and then the stop itself.
+const STOP_MS_MAX = 25_000
 const TAIL_LINES = 60
 // Below the range that the kernel hands out for outgoing sockets, so that no client takes the port first.
 const PORT_MIN = 20_000

@@ -170,7 +170,7 @@ for (const kind of BALANCER_KINDS) {
       assert.equal(body.bytes, large.length)
       const https = await balancer.ask('/doc/wide/auth', { method: 'POST', headers: { 'x-forwarded-proto': 'https' } })
       assert.equal(https.headers['x-forwarded-proto'], 'https')
-      for (const address of ['/metrics', '/readyz', '/healthz', '/livez']) {
+      for (const address of ['/metrics', '/readyz', '/healthz', '/livez', '/v1/drain', '/v1/nodes']) {
         assert.equal((await fetch(balancer.http + address)).status, 404, address)
       }
       await until(() => balancer.log().includes('/yjs/wide'), 5_000, 'the socket to be logged', () => balancer.log().slice(-500))

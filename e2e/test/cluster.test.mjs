@@ -44,6 +44,22 @@ test('clients of all dialects on two nodes edit one document, see each other, an
     () => stayers.map((client) => [client.id, client.peers().size]))
 })
 
+test('a stateless message of a Hocuspocus client reaches those on the other node, once', async () => {
+  const room = freshRoom('stateless')
+  const ids = ['hocuspocus-2', 'hocuspocus-3', 'hocuspocus-4']
+  const here = await Promise.all(ids.map((id) => open(id, cluster.nodes[0], room)))
+  const there = await Promise.all(ids.map((id) => open(id, cluster.nodes[1], room)))
+  const heard = (/** @type {any} */ client) => client.statelessReceived
+  for (const payload of ['{"a":1}', 'x'.repeat(60_000)]) here[0].provider.sendStateless(payload)
+  await until(() => [...here.slice(1), ...there].every((client) => heard(client).length === 2), 3_000, 'both messages everywhere',
+    () => [...here, ...there].map((client) => heard(client).length))
+  // An edit behind them has come, so nothing more is on its way.
+  here[0].insert('t', 0, 'last')
+  await until(() => there.every((client) => client.text('t') === 'last'), 3_000, 'what was said last')
+  for (const client of [...here.slice(1), ...there]) assert.deepEqual(heard(client).map((/** @type {string} */ { length }) => length), [7, 60_000])
+  assert.equal(heard(here[0]).length, 0)
+})
+
 test('what is edited while Redis is dead is on both nodes soon after it is back, with no reconnect', async () => {
   const clients = await everybody(freshRoom('redis'))
   await write(clients, 'a', 3)

@@ -10,7 +10,7 @@ use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::store::{
     Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Written,
 };
-use crate::{DocId, Store, StoreError, Stored};
+use crate::{DocId, NodeEntry, NodeReport, Store, StoreError, Stored};
 
 /// Wraps a store and breaks it as its [`Faults`] say.
 #[derive(Debug)]
@@ -226,6 +226,15 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn health(&self) -> Result<(), StoreError> {
         self.faults.write()?;
         self.inner.health().await
+    }
+
+    async fn heartbeat(&self, report: &NodeReport) -> Result<Vec<NodeEntry>, StoreError> {
+        self.faults.write()?;
+        self.inner.heartbeat(report).await
+    }
+
+    async fn sign_off(&self) -> Result<(), StoreError> {
+        self.inner.sign_off().await
     }
 
     async fn close(&self) {

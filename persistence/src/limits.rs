@@ -81,6 +81,16 @@ pub const POSTGRES_WRITERS_COUNT_MAX: usize = 4;
 /// appends. A call waits for a free one.
 pub const POSTGRES_READERS_COUNT_MAX: usize = 6;
 
+/// Connections of one PostgreSQL store that tell the others that it lives. Apart from all others: a server with much to do is
+/// not gone.
+pub const POSTGRES_HEARTBEATS_COUNT_MAX: usize = 1;
+
+/// Silence after which a server that shares the store counts as gone, in seconds: five heartbeats.
+pub const NODE_SILENCE_SECONDS: u64 = 15;
+
+/// Silence after which such a server is forgotten, in seconds: a day.
+pub const NODE_KEPT_SECONDS: u64 = 24 * 3_600;
+
 /// How long a call waits for a connection to PostgreSQL, in seconds, be it a free one or a new one; after that it fails
 /// as unavailable.
 pub const POSTGRES_WAIT_SECONDS: u64 = 5;

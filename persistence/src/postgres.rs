@@ -11,6 +11,8 @@ mod open;
 mod options;
 mod quarantine;
 mod read;
+mod registry;
+mod schema;
 
 use std::sync::atomic::Ordering;
 
@@ -25,7 +27,7 @@ use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::rows::segment;
 use crate::rows::sql::Tables;
 use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
-use crate::{DocId, Store, StoreError, Stored};
+use crate::{DocId, NodeEntry, NodeReport, Store, StoreError, Stored};
 
 /// Documents in a PostgreSQL database (14 or newer), committed with `synchronous_commit=on`: what an append has returned
 /// for survives the end of the server and the loss of its power.
@@ -42,6 +44,7 @@ use crate::{DocId, Store, StoreError, Stored};
 pub struct PostgresStore {
     writers: Connections,
     readers: Connections,
+    heartbeats: Connections,
     appender: Appender,
     claims: Claims,
 }
@@ -181,9 +184,28 @@ impl Store for PostgresStore {
         lease.settle(checked)
     }
 
+    async fn heartbeat(&self, report: &NodeReport) -> Result<Vec<NodeEntry>, StoreError> {
+        let mut lease = self.heartbeats.lease().await?;
+        let (run, node) = (self.appender.run, &self.appender.node);
+        let connection = lease.connection();
+        let listed = within(async {
+            registry::renew(connection, run, node, report).await?;
+            registry::list(connection).await
+        })
+        .await;
+        lease.settle(listed)
+    }
+
+    async fn sign_off(&self) -> Result<(), StoreError> {
+        let mut lease = self.heartbeats.lease().await?;
+        let removed = within(registry::remove(lease.connection(), self.appender.run)).await;
+        lease.settle(removed)
+    }
+
     async fn close(&self) {
         self.writers.close().await;
         self.readers.close().await;
+        self.heartbeats.close().await;
     }
 }
 

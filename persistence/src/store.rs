@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::record::{AppendId, Batch, Epoch, Generation, Record, RowId};
 use crate::stored::{Damage, Stored};
-use crate::{DocId, limits};
+use crate::{DocId, NodeEntry, NodeReport, limits};
 
 /// Durable storage of documents: an append log, snapshots that only ever merge, and an archive of all that was
 /// merged.
@@ -121,6 +121,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can write, found out by writing: a few bytes, with a commit.
     async fn health(&self) -> Result<(), StoreError>;
+
+    /// Tells the other processes that share the store that this one lives, and returns all that do, itself included, in the
+    /// order of their starts. Whoever says nothing for [`limits::NODE_SILENCE_SECONDS`] counts as gone. By default nobody
+    /// shares it, and the answer is empty.
+    async fn heartbeat(&self, _report: &NodeReport) -> Result<Vec<NodeEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Takes this process off that list, at its end. By default there is none.
+    async fn sign_off(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Waits for the running write and closes. Every later call is [`StoreError::Closed`]. Closing twice is fine.
     async fn close(&self);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::auth::Authenticator;
+use crate::drain::{Drain, Window};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::origin::OriginPolicy;
+use crate::registry::Registry;
 use crate::saver::Saver;
 
 /// A cheap handle to the parts of the server.
@@ -28,6 +30,12 @@ pub struct Parts {
     pub origins: OriginPolicy,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// The way out, and the open sockets.
+    pub drain: Drain,
+    /// Over how long clients are sent away, if the operator said so.
+    pub drain_window: Option<Window>,
+    /// The nodes of the cluster.
+    pub registry: Registry,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
 }
@@ -63,6 +71,22 @@ impl App {
     /// Bounds.
     pub fn limits(&self) -> &Limits {
         &self.parts.limits
+    }
+
+    /// The way out, and the open sockets.
+    pub fn drain(&self) -> &Drain {
+        &self.parts.drain
+    }
+
+    /// Over how long clients are sent away when the request does not say.
+    pub fn drain_window(&self) -> Window {
+        let configured = self.parts.drain_window;
+        configured.unwrap_or_else(|| self.parts.registry.default_window())
+    }
+
+    /// The nodes of the cluster.
+    pub fn registry(&self) -> &Registry {
+        &self.parts.registry
     }
 
     /// The metrics of this process as Prometheus text.

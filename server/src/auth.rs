@@ -75,6 +75,11 @@ impl Claims {
         if covered { Ok(self.role) } else { Err(Denied::Room) }
     }
 
+    /// Whether they are those of an operator: an owner of every document there is.
+    pub fn is_operator(&self) -> bool {
+        self.role == Role::Owner && self.rooms.iter().any(|pattern| pattern == "*")
+    }
+
     /// Time until the claims end, [`LEEWAY_S`] included.
     pub fn remaining(&self) -> Option<Duration> {
         // Beyond what a clock can hold is never.
@@ -202,6 +207,15 @@ impl Authenticator {
 
     /// A token for one document, valid for `valid_for`.
     pub fn mint(&self, user: &str, doc: &DocId, role: Role, valid_for: Duration) -> String {
+        self.sign(user, escape_pattern(doc.name()), role, valid_for)
+    }
+
+    /// A token of an operator, see [`Claims::is_operator`]. For whoever holds the secret itself.
+    pub fn mint_operator(&self, valid_for: Duration) -> String {
+        self.sign("operator", "*".to_owned(), Role::Owner, valid_for)
+    }
+
+    fn sign(&self, user: &str, rooms: String, role: Role, valid_for: Duration) -> String {
         let (Authenticator::Open(keys) | Authenticator::Jwt(keys)) = self;
         let now_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -210,7 +224,7 @@ impl Authenticator {
         let payload = Payload {
             sub: user.to_owned(),
             name: None,
-            room: Rooms::One(escape_pattern(doc.name())),
+            room: Rooms::One(rooms),
             role,
             exp: now_s.saturating_add(valid_for.as_secs()),
             aud: keys.audience.clone().map(serde_json::Value::String),
@@ -367,6 +381,29 @@ mod tests {
         assert_eq!(auth.claims(Some("nonsense")).expect("open").role, Role::Owner);
         let token = auth.mint("u", &doc, Role::Viewer, Duration::from_secs(60));
         assert_eq!(auth.claims(Some(&token)).expect("ours").role, Role::Viewer);
+    }
+
+    #[test]
+    fn an_operator_owns_every_document_and_nobody_else_is_one() {
+        let auth = Authenticator::jwt(b"secret", Some("roomtone"), None);
+        let minute = Duration::from_secs(60);
+        let is_operator = |token: &str| auth.claims(Some(token)).expect("our own token").is_operator();
+        assert!(is_operator(&auth.mint_operator(minute)));
+        // The star is a name here, and the document is its own.
+        let star = DocId::in_default_tenant("*").expect("a legal name");
+        assert!(!is_operator(&auth.mint("u", &star, Role::Owner, minute)));
+        for (rooms, role) in [("*", Role::Editor), ("team/*", Role::Owner), ("", Role::Owner)] {
+            assert!(
+                !is_operator(&auth.sign("u", rooms.into(), role, minute)),
+                "{rooms}"
+            );
+        }
+        assert!(
+            Authenticator::open(b"random")
+                .claims(None)
+                .expect("open")
+                .is_operator()
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::drain::Window;
+
 /// Roomtone: real-time collaboration for Yjs editors, durable before it says "saved".
 #[derive(Parser, Debug)]
 #[command(name = "roomtone", version, max_term_width = 100)]
@@ -37,6 +39,68 @@ pub enum Command {
         )]
         listen: SocketAddr,
     },
+    /// List the nodes over the same store: address, version, state, rooms and connections.
+    Nodes(Box<NodesArgs>),
+    /// Tell a running node to send its clients to other nodes and take no new ones. It goes on running until a signal ends it.
+    Drain(Box<DrainArgs>),
+}
+
+/// Which node is asked, and by what right.
+#[derive(Args, Debug, Clone)]
+pub struct OperatorArgs {
+    /// Address of a node: HOST:PORT, or http://HOST:PORT.
+    #[arg(
+        long,
+        env = "ROOMTONE_LISTEN",
+        value_name = "URL",
+        default_value = "127.0.0.1:4000"
+    )]
+    pub url: String,
+    /// Token with the role owner in all rooms (`*`). Prefer the environment: flags are visible to other processes.
+    #[arg(long, env = "ROOMTONE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// The secret of the servers, in place of a token: the command signs one for itself.
+    #[arg(
+        long,
+        env = "ROOMTONE_JWT_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    pub jwt_secret: Option<String>,
+    /// Value that the servers want as `aud`.
+    #[arg(long, env = "ROOMTONE_JWT_AUDIENCE", value_name = "TEXT")]
+    pub jwt_audience: Option<String>,
+    /// Value that the servers want as `iss`.
+    #[arg(long, env = "ROOMTONE_JWT_ISSUER", value_name = "TEXT")]
+    pub jwt_issuer: Option<String>,
+}
+
+/// What `roomtone nodes` takes.
+#[derive(Args, Debug, Clone)]
+pub struct NodesArgs {
+    /// Who is asked.
+    #[command(flatten)]
+    pub node: OperatorArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `roomtone drain` takes.
+#[derive(Args, Debug, Clone)]
+pub struct DrainArgs {
+    /// Who is asked.
+    #[command(flatten)]
+    pub node: OperatorArgs,
+    /// Drain this node, which the one at --url knows: its id, name or address, as `roomtone nodes` shows them.
+    #[arg(long = "node", value_name = "ID")]
+    pub id: Option<String>,
+    /// Time over which clients are sent away, such as 30s; 0 is all at once. [default: that of the node]
+    #[arg(long, value_name = "TIME", value_parser = crate::operator::parse_window)]
+    pub window: Option<Window>,
+    /// Wait until nobody is left and everything is saved, and show how far it is.
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// What to do with the configuration.
@@ -65,6 +129,14 @@ pub struct ServeArgs {
     /// Redis that connects several nodes, such as redis://:PASSWORD@HOST:PORT; rediss for TLS, redis-sentinel, redis-cluster.
     #[arg(long, env = "ROOMTONE_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
+    /// HOST:PORT on which other nodes and operators reach this one. [default: the address it listens on; where that is every
+    /// address, the one from which this machine reaches others]
+    #[arg(long, env = "ROOMTONE_ADVERTISE", value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// Time over which a node that stops sends its clients away, in milliseconds: 0 for all at once, or at least 5000. [default:
+    /// 10000 while another node is ready to take them, else 0]
+    #[arg(long, env = "ROOMTONE_DRAIN_WINDOW_MS", value_name = "MS")]
+    pub drain_window_ms: Option<u64>,
     /// Shared secret of HS256 tokens. Prefer the environment: flags are visible to other processes.
     #[arg(
         long,

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 
 use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
-use crate::limits::{Limits, WORKERS_COUNT_MAX};
+use crate::drain::Window;
+use crate::limits::{DRAIN_WINDOW_MS_DEFAULT, Limits, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
 
 /// The whole configuration, checked.
@@ -26,6 +27,10 @@ pub struct Config {
     pub access: Access,
     /// What connects this node with others, if anything.
     pub redis: Option<RedisAddress>,
+    /// Where others reach this node, if that was said.
+    pub advertise: Option<String>,
+    /// Over how long clients are sent away at a stop, if that was said.
+    pub drain_window: Option<Window>,
     /// Which web pages may connect.
     pub origins: OriginPolicy,
     /// Threads that serve sockets and rooms.
@@ -97,6 +102,8 @@ struct File {
     data: Option<PathBuf>,
     store: Option<String>,
     redis: Option<String>,
+    advertise: Option<String>,
+    drain_window_ms: Option<u64>,
     jwt_secret: Option<String>,
     jwt_audience: Option<String>,
     jwt_issuer: Option<String>,
@@ -161,6 +168,8 @@ impl Config {
             store,
             access,
             redis,
+            advertise: advertise(args.advertise.or(file.advertise))?,
+            drain_window: drain_window(args.drain_window_ms.or(file.drain_window_ms))?,
             origins,
             workers: workers(args.workers.or(file.workers))?,
             limits: limits(file.limits, &args.limits)?,
@@ -185,8 +194,13 @@ impl Config {
             Some(address) => address.to_string(),
             None => "none (one node)".to_owned(),
         };
+        let advertise = self.advertise.as_deref().unwrap_or("derived");
+        let drain = match self.drain_window {
+            Some(window) => format!("over {} ms", window.as_ms()),
+            None => format!("over {DRAIN_WINDOW_MS_DEFAULT} ms while another node is ready, else at once"),
+        };
         format!(
-            "listen      {}\nstore       {}\nredis       {redis}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
+            "listen      {}\nstore       {}\nredis       {redis}\nadvertise   {advertise}\ndrain       {drain}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
             self.listen, self.store, self.origins, self.workers, self.log, self.log_format,
         )
     }
@@ -236,6 +250,24 @@ fn redis(url: Option<&str>, is_store_shared: bool) -> Result<Option<RedisAddress
         ));
     }
     Ok(Some(address))
+}
+
+fn advertise(address: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(address) = address else { return Ok(None) };
+    let is_whole = address.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if is_whole {
+        return Ok(Some(address));
+    }
+    let problem = format!("`{address}` is not HOST:PORT, such as 10.0.0.7:4000");
+    Err(wrong("advertise", problem))
+}
+
+fn drain_window(ms: Option<u64>) -> Result<Option<Window>, ConfigError> {
+    ms.map(Window::from_ms)
+        .transpose()
+        .map_err(|bad| wrong("drain_window_ms", bad.to_string()))
 }
 
 fn access(
@@ -413,6 +445,25 @@ mod tests {
             })
             .starts_with("redis: expected")
         );
+        for advertise in [
+            "4000",
+            ":4000",
+            "host",
+            "host:0",
+            "http://host:4000",
+            "host:70000",
+        ] {
+            let args = ServeArgs {
+                advertise: Some(advertise.into()),
+                ..args()
+            };
+            assert!(problem(args).starts_with("advertise:"), "{advertise}");
+        }
+        let window = ServeArgs {
+            drain_window_ms: Some(1_000),
+            ..args()
+        };
+        assert!(problem(window).starts_with("drain_window_ms:"));
         let both = ServeArgs {
             open: true,
             jwt_secret: Some("s".into()),

@@ -133,6 +133,19 @@ pub const COMPACTION_SLEEP_ROWS_MIN: usize = 16;
 pub const STOP_ROUND_MS: u64 = 100;
 /// Time from the first stop signal to the end of the process, in milliseconds; clients are told before.
 pub const STOP_MS_MAX: u64 = 9_000;
+/// Time the store has to close at a stop, in milliseconds, when everything is saved.
+pub const STORE_CLOSE_MS_MAX: u64 = 500;
+/// Time over which a node that drains sends its clients away when nobody says otherwise and others are there to take them, in
+/// milliseconds: a tenth of them in a second.
+pub const DRAIN_WINDOW_MS_DEFAULT: u64 = 10_000;
+/// Shortest such time other than none at all, in milliseconds: a fifth of the clients in a second.
+pub const DRAIN_WINDOW_MS_MIN: u64 = 5_000;
+/// Longest such time, in milliseconds.
+pub const DRAIN_WINDOW_MS_MAX: u64 = 600_000;
+/// Interval at which a node that drains sends some of its clients away, in milliseconds.
+pub const DRAIN_STEP_MS: u64 = 50;
+/// Interval at which a node shows the others that it lives, in milliseconds, and the time that one try may take.
+pub const HEARTBEAT_MS: u64 = 3_000;
 /// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
 /// A frame, a batch or a document of this size takes milliseconds to work through, in bytes: other sockets do not wait for it.

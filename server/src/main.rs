@@ -1,7 +1,6 @@
 //! The binary `roomtone`: reads what was typed and runs it.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use clap::Parser;
 use roomtone_server::cli::{Cli, Command, ConfigCommand};
 use roomtone_server::config::Config;
 use roomtone_server::server::Server;
-use roomtone_server::{logs, signals};
+use roomtone_server::{logs, operator, signals};
 
 /// Rooms allocate and free in bursts; this one gives memory back to the system, as `.cargo/config.toml` tells it to.
 #[global_allocator]
@@ -34,7 +33,12 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(&format!("configuration: {error}")),
         },
-        Command::Health { listen } => health(listen),
+        Command::Health { listen } => finish(operator::health(listen).map(|()| "healthy".to_owned())),
+        Command::Nodes(args) => finish(operator::nodes(&args)),
+        Command::Drain(args) => match operator::drain(&args, say) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("{error:#}")),
+        },
     }
 }
 
@@ -70,24 +74,14 @@ fn serve(config: Config) -> ExitCode {
     }
 }
 
-/// A small HTTP request, so that a container needs no other program for its health check.
-fn health(listen: SocketAddr) -> ExitCode {
-    let patience = Duration::from_secs(3);
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&listen, patience)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.take(8 * 1024).read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    match ask() {
-        Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
-            say("healthy");
+/// What a command has to say, or why it has nothing.
+fn finish(said: anyhow::Result<String>) -> ExitCode {
+    match said {
+        Ok(text) => {
+            say(&text);
             ExitCode::SUCCESS
         }
-        Ok(answer) => fail(answer.lines().last().unwrap_or("unhealthy")),
-        Err(error) => fail(&format!("{listen} does not answer: {error}")),
+        Err(error) => fail(&format!("{error:#}")),
     }
 }
 

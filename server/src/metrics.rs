@@ -96,6 +96,12 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "roomtone_bus_repairs_total",
         "State vectors exchanged with other nodes, by part"
     );
+    describe_gauge!(
+        "roomtone_draining",
+        "Whether this node sends its clients away, 0 or 1"
+    );
+    draining(false);
+    describe_gauge!("roomtone_nodes", "Nodes over the same store, by state");
     // A second recorder would have been refused above.
     let _ = HOT.set(Hot::default());
     Ok(handle)
@@ -300,6 +306,16 @@ pub fn bus_gap() {
 /// A part of an exchange of state vectors: `asked`, `answered`, `received`.
 pub fn bus_repair(part: &'static str) {
     counter!("roomtone_bus_repairs_total", "part" => part).increment(1);
+}
+
+/// Whether this node sends its clients away.
+pub fn draining(is_draining: bool) {
+    gauge!("roomtone_draining").set(if is_draining { 1.0 } else { 0.0 });
+}
+
+/// How many nodes are in this state: `starting`, `ready`, `draining`, `gone`.
+pub fn nodes(state: &'static str, count: usize) {
+    gauge!("roomtone_nodes", "state" => state).set(count as f64);
 }
 
 /// Counts an open socket for as long as it lives.

@@ -168,6 +168,11 @@ impl Saver {
         waiting == 0 || waiting + bytes <= self.shared.backlog_bytes_max
     }
 
+    /// What was accepted and is not on the disk yet, in bytes.
+    pub fn backlog_bytes(&self) -> usize {
+        self.shared.backlog_bytes.load(Ordering::Relaxed)
+    }
+
     /// Why the store does not take writes at the moment, in words for an operator. None when it does.
     pub fn trouble(&self) -> Option<&'static str> {
         let commits = self.shared.commits().trouble();

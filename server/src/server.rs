@@ -8,15 +8,17 @@ use roomtone_persistence::{PostgresStore, SqliteStore, Store, StoreError};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::app::{App, Parts};
 use crate::auth::Authenticator;
 use crate::bus::Bus;
 use crate::compactor::Compactor;
 use crate::config::{Access, Config, StorePlace};
+use crate::drain::Drain;
 use crate::hub::{Context, Hub};
-use crate::limits::STOP_MS_MAX;
+use crate::limits::{CLOSE_MS_MAX, STORE_CLOSE_MS_MAX};
+use crate::registry::{self, Registry};
 use crate::saver::Saver;
 use crate::{http, listener, metrics};
 
@@ -73,6 +75,20 @@ impl Server {
                 Authenticator::jwt(secret, audience.as_deref(), issuer.as_deref())
             }
         };
+        let socket = listener::bind(config.listen).with_context(|| {
+            format!(
+                "cannot listen on {}; is another server running there? --listen takes another",
+                config.listen
+            )
+        })?;
+        let address = match &config.advertise {
+            Some(address) => address.clone(),
+            None => registry::derive_address(socket.local_addr().context("the socket has no address")?),
+        };
+        let is_shared = matches!(config.store, StorePlace::Postgres(_));
+        let drain = Drain::new(hub.clone(), saver.clone());
+        let registry = Registry::new(store.clone(), drain.clone(), address, is_shared);
+        tokio::spawn(registry.clone().keep_up());
         let connections_max = limits.connections_count_max;
         let app = App::new(Parts {
             hub,
@@ -80,14 +96,11 @@ impl Server {
             auth,
             origins: config.origins.clone(),
             limits,
+            drain,
+            drain_window: config.drain_window,
+            registry,
             metrics,
         });
-        let socket = listener::bind(config.listen).with_context(|| {
-            format!(
-                "cannot listen on {}; is another server running there? --listen takes another",
-                config.listen
-            )
-        })?;
         Ok(Server {
             app,
             store,
@@ -104,37 +117,39 @@ impl Server {
         self.socket.local_addr()
     }
 
-    /// Serves until `stop` turns true; then lets rooms save, tells every client to come back, and returns.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    /// Serves until `stop` turns true; then drains, and returns. A drain that was begun before is waited for.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Server {
             app,
             store,
             socket,
             connections_max,
         } = self;
-        let hub = app.hub().clone();
-        let saver = app.saver().clone();
-        let router = http::router(app);
-        let slots = listener::serve(socket, router, connections_max, stop).await;
-        let ends = Instant::now() + Duration::from_millis(STOP_MS_MAX);
-        tracing::info!(
-            rooms = hub.rooms_count(),
-            "stopping: saving and telling clients to come back"
-        );
-        let all_saved = hub.stop(ends.saturating_duration_since(Instant::now())).await
-            && timeout_at(ends, saver.flush()).await.is_ok();
-        if !all_saved {
-            tracing::error!(
-                "not everything reached the store in time; what is missing was never acknowledged"
-            );
+        let (drain, registry) = (app.drain().clone(), app.registry().clone());
+        let (shut_door, door) = watch::channel(false);
+        let router = http::router(app.clone());
+        let listening = tokio::spawn(listener::serve(socket, router, connections_max, door));
+        registry.set_listening();
+        // Its sender lives as long as the process.
+        let _ = stop.wait_for(|stop| *stop).await;
+        let window = app.drain_window();
+        if window.is_none() {
+            shut_door.send_replace(true);
         }
-        // Clients read their close code while these drain.
-        let all_slots = u32::try_from(connections_max).unwrap_or(u32::MAX);
-        let patience = ends
-            .saturating_duration_since(Instant::now())
-            .min(Duration::from_secs(2));
-        let _ = timeout(patience, slots.acquire_many(all_slots)).await;
-        let _ = timeout_at(ends + Duration::from_millis(500), store.close()).await;
+        // Over a window, whoever asks meanwhile is told to ask another node, and operators see how far it is.
+        drain.begin(window);
+        drain.ended().await;
+        shut_door.send_replace(true);
+        // Clients read their close code while these end.
+        if let Ok(slots) = listening.await {
+            let all_slots = u32::try_from(connections_max).unwrap_or(u32::MAX);
+            let _ = timeout(Duration::from_millis(CLOSE_MS_MAX), slots.acquire_many(all_slots)).await;
+        }
+        let ending = async {
+            registry.sign_off().await;
+            store.close().await;
+        };
+        let _ = timeout(Duration::from_millis(STORE_CLOSE_MS_MAX), ending).await;
         tracing::info!("stopped");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::timeout;
@@ -11,11 +10,12 @@ use uuid::Uuid;
 use super::append::Appender;
 use super::connections::Connections;
 use super::lease::Claims;
-use super::{PostgresOptions, PostgresStore, ledger};
+use super::{PostgresOptions, PostgresStore, ledger, schema};
 use crate::StoreError;
-use crate::limits::{POSTGRES_CALL_SECONDS, POSTGRES_READERS_COUNT_MAX, POSTGRES_WRITERS_COUNT_MAX};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+use crate::limits::{
+    POSTGRES_CALL_SECONDS, POSTGRES_HEARTBEATS_COUNT_MAX, POSTGRES_READERS_COUNT_MAX,
+    POSTGRES_WRITERS_COUNT_MAX,
+};
 
 /// PostgreSQL 14, as `server_version_num`: the first that notices by itself that a client is gone.
 const VERSION_MIN: i32 = 140_000;
@@ -35,7 +35,8 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
     tracing::info!(database = %options, node = options.node, %run, "PostgreSQL store");
     Ok(PostgresStore {
         writers: Connections::new(connect.clone(), POSTGRES_WRITERS_COUNT_MAX),
-        readers: Connections::new(connect, POSTGRES_READERS_COUNT_MAX),
+        readers: Connections::new(connect.clone(), POSTGRES_READERS_COUNT_MAX),
+        heartbeats: Connections::new(connect, POSTGRES_HEARTBEATS_COUNT_MAX),
         appender: Appender::new(run, options.node),
         claims: Claims::default(),
     })
@@ -44,8 +45,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
 async fn prepare(connect: &PgConnectOptions) -> Result<(), StoreError> {
     let mut connection = connect.connect().await?;
     check(&mut connection).await?;
-    // Nodes that start together take turns: sqlx holds an advisory lock while it looks and while it changes things.
-    MIGRATIONS.run(&mut connection).await?;
+    schema::bring_up_to_date(&mut connection).await?;
     ledger::prune(&mut connection).await?;
     Ok(connection.close().await?)
 }

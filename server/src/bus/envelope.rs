@@ -111,6 +111,11 @@ pub enum Message {
     },
     /// The room falls asleep on the sender's node, or the node stops. Nobody is present there any more.
     Bye,
+    /// What a Hocuspocus client says to the others past the document. It is not repaired when it is lost.
+    Stateless {
+        /// Text, unchecked.
+        payload: Bytes,
+    },
 }
 
 /// What a room has, in few bytes.
@@ -160,6 +165,7 @@ enum Kind {
     Answer { to: Sender, question: u64, saved: bool },
     Contest { client: u64 },
     Bye,
+    Stateless,
 }
 
 impl Envelope {
@@ -196,6 +202,7 @@ impl Envelope {
             ),
             Message::Contest { client } => (Kind::Contest { client: *client }, &none),
             Message::Bye => (Kind::Bye, &none),
+            Message::Stateless { payload } => (Kind::Stateless, payload),
         };
         let header = Header {
             from: self.from,
@@ -252,6 +259,7 @@ impl Envelope {
             },
             Kind::Contest { client } if is_bare => Message::Contest { client },
             Kind::Bye if is_bare => Message::Bye,
+            Kind::Stateless => Message::Stateless { payload },
             Kind::Contest { .. } | Kind::Bye => return Err(BadEnvelope::Payload),
         };
         Ok(Envelope {
@@ -300,6 +308,7 @@ mod tests {
             }),
             any::<u64>().prop_map(|client| Message::Contest { client }),
             Just(Message::Bye),
+            payload().prop_map(|payload| Message::Stateless { payload }),
         ]
     }
 

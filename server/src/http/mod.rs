@@ -1,6 +1,7 @@
 //! Every address of the server, on one port.
 
 mod health;
+mod operator;
 mod page;
 pub mod problem;
 mod sockets;
@@ -37,6 +38,10 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(ysweet::ready))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .merge(updates);
+    let operator = Router::new()
+        .route("/v1/drain", post(operator::drain).get(operator::drain_status))
+        .route("/v1/nodes", get(operator::nodes))
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
     Router::new()
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
@@ -47,6 +52,7 @@ pub fn router(app: App) -> Router {
         .route("/d/{id}/ws/{again}", any(sockets::ysweet))
         .route("/doc/ws/{id}", any(sockets::ysweet_old))
         .merge(ysweet)
+        .merge(operator)
         .route("/livez", get(health::live))
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))

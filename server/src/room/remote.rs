@@ -120,6 +120,13 @@ impl Remote {
         });
     }
 
+    /// What a client says past the document: one message, and lost if it is lost.
+    pub(super) fn publish_stateless(&mut self, payload: &str) {
+        self.publish(Message::Stateless {
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+        });
+    }
+
     /// Somebody introduces itself here with the id of another node's client, which may be the same client with a
     /// half-open socket there. Asked once a turn.
     pub(super) fn contest(&mut self, client: ClientId) {
@@ -227,6 +234,9 @@ impl Room {
             Message::Ask(have) => heard.haves.push((from, sequence, have, true)),
             Message::Contest { client } => self.probe_contested(client),
             Message::Bye => self.awake.forget_neighbour(from),
+            // It may have come before.
+            Message::Stateless { .. } if is_late => {}
+            Message::Stateless { payload } => self.pass_stateless_of_node(&payload),
         }
     }
 

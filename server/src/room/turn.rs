@@ -310,8 +310,24 @@ impl Room {
             }
             return;
         }
+        if let Some(remote) = &mut self.awake.remote {
+            remote.publish_stateless(payload);
+        }
+        self.send_stateless(Some(from), payload);
+    }
+
+    /// As [`Room::pass_stateless`], from another node: it has bounded it, and Redis is not taken at its word.
+    pub(super) fn pass_stateless_of_node(&mut self, payload: &[u8]) {
+        match std::str::from_utf8(payload) {
+            Ok(payload) if payload.len() <= STATELESS_BYTES_MAX => self.send_stateless(None, payload),
+            Ok(_) => metrics::bus_dropped("too_large", 1),
+            Err(_) => metrics::bus_dropped("unreadable", 1),
+        }
+    }
+
+    fn send_stateless(&self, from: Option<ConnectionId>, payload: &str) {
         for (id, seated) in &self.awake.members {
-            if let (true, Voice::Hocuspocus(address)) = (*id != from, &seated.member.voice) {
+            if let (true, Voice::Hocuspocus(address)) = (Some(*id) != from, &seated.member.voice) {
                 seated
                     .member
                     .outbox

@@ -15,6 +15,7 @@ use super::Session;
 use super::frame::{BadFrame, Incoming, Opcode};
 use super::wire::{Inbound, Outbound, ReadEnd, Wire, WriteEnd};
 use crate::close::Close;
+use crate::drain::Entry;
 use crate::limits::{
     BUSY_KEEPALIVE_MS, CLOSE_MS_MAX, CONTROL_FRAMES_COUNT_MAX, KEEPALIVE_MS, PING_MS, PROBE_MS_MAX,
     SILENCE_MS_MAX,
@@ -98,6 +99,7 @@ impl From<WriteEnd> for Gone {
 pub(crate) fn run(
     mut wire: Wire,
     outbox: Outbox,
+    entry: Entry,
     mut session: Session,
     dialect: Dialect,
 ) -> impl Future<Output = ()> + Send {
@@ -150,6 +152,8 @@ pub(crate) fn run(
             let sending = outbound.write(Opcode::Close, vec![payload]);
             let _ = Box::pin(timeout(close_patience, sending)).await;
         }
+        // Not moved before: the future would keep it twice.
+        drop(entry);
     }
 }
 

@@ -43,6 +43,9 @@ pub(crate) fn upgrade_single(
     name: &str,
     claims: Result<Claims, Denied>,
 ) -> Response {
+    if let Some(refusal) = refuse_while_draining(app) {
+        return refusal;
+    }
     let doc = match DocId::in_default_tenant(name) {
         Ok(doc) => doc,
         Err(error) => return Problem::new(StatusCode::BAD_REQUEST, error.to_string()).into_response(),
@@ -55,19 +58,39 @@ pub(crate) fn upgrade_single(
     let app = app.clone();
     upgrade.accept(app.limits().frame_bytes_max, move |wire| {
         let outbox = Outbox::new(app.limits().outbox_bytes_max);
+        let entry = app.drain().clients().enter(outbox.clone());
         let session = Single::new(app, doc, dialect, claims, role, outbox.clone());
-        connection::run(wire, outbox, Session::Single(session), dialect)
+        connection::run(wire, outbox, entry, Session::Single(session), dialect)
     })
 }
 
 /// Upgrades to a socket that carries many documents and authenticates them one by one.
 pub(crate) fn upgrade_multiplexed(app: &App, upgrade: Upgrade) -> Response {
+    if let Some(refusal) = refuse_while_draining(app) {
+        return refusal;
+    }
     let app = app.clone();
     upgrade.accept(app.limits().frame_bytes_max, move |wire| {
         let outbox = Outbox::new(app.limits().outbox_bytes_max);
+        let entry = app.drain().clients().enter(outbox.clone());
         let session = Box::new(Multiplexed::new(app, outbox.clone(), wire.meter()));
-        connection::run(wire, outbox, Session::Multiplexed(session), Dialect::Hocuspocus)
+        connection::run(
+            wire,
+            outbox,
+            entry,
+            Session::Multiplexed(session),
+            Dialect::Hocuspocus,
+        )
     })
+}
+
+/// In HTTP and not by a close: a balancer then asks another node, and the client notices nothing.
+fn refuse_while_draining(app: &App) -> Option<Response> {
+    if !app.hub().is_stopping() {
+        return None;
+    }
+    metrics::refused_connection("draining");
+    Some(Problem::from_close(Close::Restart).into_response())
 }
 
 /// A refusal as cheap as it gets: these clients come back for ever, whatever they are told.

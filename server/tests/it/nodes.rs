@@ -279,6 +279,109 @@ async fn a_client_that_moves_between_nodes_is_there_once_whatever_comes_first() 
     }
 }
 
+/// What the node that drains does: it closes a client a moment before it leaves its rooms, and takes it in no more.
+#[tokio::test(start_paused = true)]
+async fn clients_that_move_while_their_node_drains_are_there_once_at_every_moment_that_counts() {
+    let network = Network::new(1);
+    let worlds = on_network(&network, 3);
+    let mut watchers = vec![
+        worlds[1].join("d", Voice::YWebsocket).await,
+        worlds[2].join("d", Voice::YWebsocket).await,
+    ];
+    let mut leavers = Vec::new();
+    for client in 1..=10 {
+        let peer = worlds[0].join("d", Voice::YWebsocket).await;
+        says(&peer, client, 5, "{}").await;
+        leavers.push((client, peer));
+    }
+    let everybody: Vec<u64> = (1..=10).collect();
+    for watcher in &mut watchers {
+        assert_eq!(sees(watcher).await, everybody);
+    }
+    worlds[0].hub.begin_stop();
+    let mut moved = Vec::new();
+    for (client, mut peer) in leavers {
+        peer.outbox.close(roomtone_server::close::Close::Restart);
+        peer.until_closed().await;
+        peer.leave();
+        let target = &worlds[1 + (client % 2) as usize];
+        let back = target.join("d", Voice::YWebsocket).await;
+        says(&back, client, 6, "{}").await;
+        moved.push(back);
+        for watcher in &mut watchers {
+            assert_eq!(sees(watcher).await, everybody, "{client} moved");
+        }
+    }
+    assert!(worlds[0].hub.stop(Duration::from_secs(5)).await);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    for watcher in &mut watchers {
+        assert_eq!(sees(watcher).await, everybody, "the old node is gone");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateless_message_is_one_message_and_reaches_hocuspocus_clients_everywhere_once() {
+    let network = Network::new(1);
+    let worlds = on_network(&network, 3);
+    let mut members = Vec::new();
+    for world in &worlds {
+        for _ in 0..2 {
+            let mut member = world.join("d", hocuspocus("d")).await;
+            member.sync().await;
+            members.push(member);
+        }
+        members.push(world.join("d", Voice::YWebsocket).await);
+    }
+    tokio::time::sleep(A_MOMENT).await;
+    let mut spy = network.node().subscribe(&doc_id("d")).await;
+    tokio::time::sleep(A_MOMENT).await;
+    stateless_on(&spy);
+    members[0].say(Message::Stateless("hello".into())).await;
+    let long = "x".repeat(64 * 1024);
+    members[1].say(Message::Stateless(long.clone().into())).await;
+    tokio::time::sleep(A_MOMENT).await;
+    assert_eq!(stateless_on(&spy), [5, 64 * 1024], "one message each");
+    // What no node of ours would send is nobody's.
+    for payload in [vec![b'x'; 64 * 1024 + 1], vec![0xff, 0xfe]] {
+        let payload = bytes::Bytes::from(payload);
+        spy.publish(roomtone_persistence::Epoch::FIRST, Said::Stateless { payload });
+    }
+    tokio::time::sleep(A_MOMENT).await;
+    for (number, member) in members.iter_mut().enumerate() {
+        member.read_now().await;
+        let heard: Vec<&Heard> = member
+            .heard
+            .iter()
+            .filter(|heard| matches!(heard, Heard::Stateless(_)))
+            .collect();
+        let (first, second) = (Heard::Stateless("hello".into()), Heard::Stateless(long.clone()));
+        match number {
+            0 => assert_eq!(heard, [&second], "nobody hears itself"),
+            1 => assert_eq!(heard, [&first]),
+            2 | 5 | 8 => assert_eq!(heard, [&first; 0], "of another dialect"),
+            _ => assert_eq!(heard, [&first, &second]),
+        }
+    }
+}
+
+/// How long the stateless messages were that were said since the last call.
+fn stateless_on(spy: &Subscription) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    loop {
+        let events = spy.try_recv();
+        if events.is_empty() {
+            return lengths;
+        }
+        lengths.extend(events.into_iter().filter_map(|event| match event {
+            Event::Remote(envelope) => match envelope.message {
+                Said::Stateless { payload } => Some(payload.len()),
+                _ => None,
+            },
+            Event::Gap => None,
+        }));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn bytes_from_the_bus_that_break_the_gate_or_the_engine_do_no_harm() {
     let network = Network::new(1);

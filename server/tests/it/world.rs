@@ -11,10 +11,12 @@ use roomtone_server::auth::{Authenticator, Role};
 use roomtone_server::bus::Bus;
 use roomtone_server::close::Close;
 use roomtone_server::compactor::Compactor;
+use roomtone_server::drain::Drain;
 use roomtone_server::hub::{Context, Hub};
 use roomtone_server::limits::Limits;
 use roomtone_server::origin::OriginPolicy;
 use roomtone_server::outbox::Outbox;
+use roomtone_server::registry::Registry;
 use roomtone_server::room::{Ask, Member, Voice};
 use roomtone_server::saver::Saver;
 use roomtone_server::{http, listener, metrics};
@@ -152,12 +154,18 @@ impl World {
 
     /// Serves these rooms on a free port. The server ends with the returned value.
     pub(crate) async fn serve(&self, auth: Authenticator) -> Served {
+        let drain = Drain::new(self.hub.clone(), self.saver.clone());
+        let registry = Registry::new(self.store.clone(), drain.clone(), "node:4000".into(), false);
+        registry.set_listening();
         let app = App::new(Parts {
             hub: self.hub.clone(),
             saver: self.saver.clone(),
             auth,
             origins: OriginPolicy::new(&[], true, true).expect("a policy"),
             limits: self.limits.clone(),
+            drain: drain.clone(),
+            drain_window: None,
+            registry,
             metrics: recorder(),
         });
         let socket = listener::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
@@ -170,13 +178,18 @@ impl World {
             connections_max,
             stopped,
         ));
-        Served { address, _stop: stop }
+        Served {
+            address,
+            drain,
+            _stop: stop,
+        }
     }
 }
 
 /// A listening server.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
+    pub(crate) drain: Drain,
     /// Its end is the server's.
     _stop: watch::Sender<bool>,
 }

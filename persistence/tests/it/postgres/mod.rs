@@ -5,6 +5,7 @@ mod following;
 mod nodes;
 mod once;
 mod opening;
+mod registry;
 mod server;
 
 use roomtone_persistence::PostgresStore;
@@ -65,6 +66,10 @@ impl Database {
 async fn fresh() -> (PostgresStore, Database) {
     let database = Database::new().await;
     (database.open().await, database)
+}
+
+async fn put_one(store: &PostgresStore) {
+    crate::contract::put(store, &crate::contract::doc("a"), [0]).await;
 }
 
 contract_suite!(super::fresh);

@@ -48,6 +48,82 @@ async fn a_newer_schema_is_refused() {
     );
 }
 
+/// Applies a migration of a release that does not exist yet, by hand and as sqlx does: the change, what it says about older
+/// releases, and its entry.
+async fn migrate(database: &Database, migration: i64, change: &str, compatible_from: Option<i64>) {
+    let says = compatible_from.map_or_else(String::new, |from| {
+        format!("INSERT INTO compatibility (migration, compatible_from, release) VALUES ({migration}, {from}, '9.9');")
+    });
+    database
+        .run(&format!(
+            "BEGIN; {change}; {says} INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES ({migration}, 'from the future', TRUE, '', 0); COMMIT"
+        ))
+        .await;
+}
+
+/// The newest migration of this release.
+async fn newest(database: &Database) -> i64 {
+    let mut connection = database.server.connection(&database.name).await;
+    let newest = "SELECT max(version) FROM _sqlx_migrations";
+    sqlx::query_scalar(newest)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_a_later_release_only_adds_leaves_this_one_running_and_starting() {
+    let (running, database) = super::fresh().await;
+    put(&running, &doc("a"), 0..2).await;
+    let known = newest(&database).await;
+    let adds = "ALTER TABLE log ADD COLUMN colour TEXT; ALTER TABLE documents ADD COLUMN size BIGINT NOT NULL DEFAULT 0; \
+                CREATE TABLE novelties (id BIGINT)";
+    migrate(&database, known + 1, adds, Some(known)).await;
+    put(&running, &doc("a"), 2..4).await;
+    let starting = database.open().await;
+    put(&starting, &doc("a"), 4..6).await;
+    assert_eq!(compact_all(&starting, &doc("a"), "snapshot").await, done(1));
+    put(&running, &doc("a"), 6..7).await;
+    assert_eq!(history(&starting, &doc("a"), 2).await, records(0..7));
+}
+
+#[tokio::test]
+async fn what_a_later_release_breaks_keeps_this_one_out_and_says_what_to_do() {
+    for says_so in [true, false] {
+        let (store, database) = super::fresh().await;
+        store.close().await;
+        let known = newest(&database).await;
+        // An addition before it does not make it better, and one after it does not either.
+        migrate(
+            &database,
+            known + 1,
+            "CREATE TABLE novelties (id BIGINT)",
+            Some(known),
+        )
+        .await;
+        let compatible_from = says_so.then_some(known + 2);
+        migrate(
+            &database,
+            known + 2,
+            "ALTER TABLE log RENAME COLUMN records TO rows",
+            compatible_from,
+        )
+        .await;
+        migrate(&database, known + 3, "CREATE TABLE more (id BIGINT)", Some(known)).await;
+        let refused = PostgresStore::open(database.server.options(&database.name))
+            .await
+            .unwrap_err();
+        let StoreError::Schema(text) = &refused else {
+            panic!("{refused}");
+        };
+        assert!(text.contains(&format!("migration {}", known + 2)), "{text}");
+        assert!(text.contains("newer") && text.contains("backup"), "{text}");
+        assert_eq!(text.contains("Roomtone 9.9"), says_so, "{text}");
+        assert!(!refused.is_retryable());
+    }
+}
+
 #[tokio::test]
 async fn a_missing_table_is_another_schema() {
     let (store, database) = super::fresh().await;
