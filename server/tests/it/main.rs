@@ -11,6 +11,7 @@ mod binary;
 mod bounds;
 mod broken;
 mod bus;
+mod compacting;
 mod http;
 mod lifecycle;
 mod nodes;

@@ -111,13 +111,16 @@ fn serve(folder: &TempDir, listener: TcpListener, fault: Arc<Mutex<Fault>>) -> J
     let mut builder = S3ServiceBuilder::new(files);
     builder.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
     let service = builder.build();
+    let folder = folder.path().to_owned();
     tokio::spawn(async move {
         // Dropped with this task: the connections end with it.
         let mut connections = tokio::task::JoinSet::new();
         while let Ok((socket, _)) = listener.accept().await {
-            let (service, fault) = (service.clone(), fault.clone());
+            let (service, fault, folder) = (service.clone(), fault.clone(), folder.clone());
             connections.spawn(async move {
-                let answer = service_fn(move |request| answer(service.clone(), fault.clone(), request));
+                let answer = service_fn(move |request| {
+                    answer(service.clone(), fault.clone(), folder.clone(), request)
+                });
                 let server = Builder::new(TokioExecutor::new());
                 let _ = server.serve_connection(TokioIo::new(socket), answer).await;
             });
@@ -130,6 +133,7 @@ type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 async fn answer(
     service: S3Service,
     fault: Arc<Mutex<Fault>>,
+    folder: PathBuf,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let fault = {
@@ -154,6 +158,15 @@ async fn answer(
         Fault::Hangs => std::future::pending().await,
         Fault::Slow(delay) => tokio::time::sleep(delay).await,
         Fault::None | Fault::Truncates | Fault::Lies => {}
+    }
+    // This one would make the bucket; no other does.
+    let bucket = request.uri().path().split('/').nth(1).unwrap_or_default();
+    if !folder.join(bucket).exists() {
+        let text =
+            "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>";
+        let mut response = Response::new(whole(text.into()));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return Ok(response);
     }
     let response = hyper::service::Service::call(&service, request).await.unwrap();
     let (head, body) = response.into_parts();
