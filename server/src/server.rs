@@ -74,6 +74,7 @@ impl Server {
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
         let limits = Arc::new(config.limits.clone());
         if let Some(blobs) = &blobs {
+            metrics::blobs_away(blobs.is_away());
             tokio::spawn(collector::run(store.clone(), blobs.clone(), limits.blob_grace()));
         }
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BlobKey, BlobStore};
+use super::{BlobError, BlobKey, BlobStore};
 use crate::StoreError;
 use crate::limits::{BLOB_CONDEMNED_SECONDS, BLOBS_AT_ONCE_COUNT_MAX};
 use crate::rows::sql::Answer;
@@ -37,11 +37,25 @@ pub(crate) async fn collect(
     let mut count = 0;
     loop {
         let condemned = database.condemned(condemned_ms).await?;
+        let (mut deleted, mut failure) = (Vec::with_capacity(condemned.len()), None);
         for key in &condemned {
-            blobs.delete(key).await?;
+            match blobs.delete(key).await {
+                Ok(()) => deleted.push(*key),
+                Err(error) => {
+                    let is_away = matches!(error, BlobError::Unavailable(_));
+                    failure = Some(error);
+                    // One that may not be deleted does not hinder the others.
+                    if is_away {
+                        break;
+                    }
+                }
+            }
         }
-        database.forget(&condemned).await?;
-        count += condemned.len();
+        database.forget(&deleted).await?;
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        count += deleted.len();
         if condemned.len() < at_once {
             return Ok(count);
         }
