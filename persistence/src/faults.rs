@@ -223,6 +223,11 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.quarantined(doc).await
     }
 
+    async fn collect_blobs(&self, grace: Duration) -> Result<usize, StoreError> {
+        self.faults.write()?;
+        self.inner.collect_blobs(grace).await
+    }
+
     async fn health(&self) -> Result<(), StoreError> {
         self.faults.write()?;
         self.inner.health().await

@@ -1,14 +1,15 @@
 //! The durable side of Roomtone: update log, snapshots, archive and quarantine behind one [`Store`].
 //!
 //! In reading order: what a document is called ([`DocId`]), what is kept about an edit ([`Record`]), what a load
-//! returns ([`Stored`]), the promises ([`Store`]), the backends ([`SqliteStore`], [`PostgresStore`], [`MemoryStore`]), and the one
-//! thing that is built on top of them ([`compact`]).
+//! returns ([`Stored`]), the promises ([`Store`]), the backends ([`SqliteStore`], [`PostgresStore`], [`MemoryStore`]), where
+//! large snapshots are kept beside them ([`BlobStore`]), and the one thing that is built on top of them ([`compact`]).
 //!
 //! Everything here is bytes. Only [`compact`] knows the CRDT engine, and it is the only caller of it.
 
 // A test that meets what it did not expect should stop there and then.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod blobs;
 mod compact;
 mod doc_id;
 mod errors;
@@ -25,6 +26,10 @@ mod sqlite;
 mod store;
 mod stored;
 
+pub use blobs::{
+    BadBlobUrl, BlobCall, BlobError, BlobHash, BlobId, BlobKey, BlobOperation, BlobOptions, BlobOutcome,
+    BlobStore,
+};
 pub use compact::{CompactError, CompactReport, compact};
 pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
 pub use faults::{Faults, FaultyStore};

@@ -147,3 +147,49 @@ pub const APPENDS_ANSWERED_COUNT_MAX: usize = 128;
 /// How often a follower looks into the log when nobody announces anything, in milliseconds. Two people on two nodes see
 /// each other after at most this and a commit.
 pub const FOLLOW_POLL_MS: u64 = 1_000;
+
+/// Size from which a snapshot goes to the blob store, in bytes, where there is one. A compaction takes at least twice as much out
+/// of the log, so up to here the snapshot is not what the database mostly writes, and a cold open is spared a second
+/// server to ask.
+pub const SNAPSHOT_BLOB_BYTES_MIN: usize = 256 * 1024;
+
+/// Largest blob, in bytes: what is larger stays in the database, which decides whether it takes it. A key that says more is
+/// damaged.
+pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Calls to the blob store that run at the same time: each holds a whole blob in memory. The next one waits, within its own
+/// time.
+pub const BLOB_CALLS_COUNT_MAX: usize = 16;
+
+/// How long a call to the blob store takes at the most, in seconds, with all its attempts, and a second more for each
+/// [`BLOB_BYTES_PER_SECOND_MIN`] of its size. After that it fails as unavailable.
+pub const BLOB_CALL_SECONDS: u64 = 10;
+
+/// Slowest way to a blob store that is good enough, in bytes per second.
+pub const BLOB_BYTES_PER_SECOND_MIN: u64 = 4 * 1024 * 1024;
+
+/// How long one attempt to connect to a blob store takes at the most, in seconds.
+pub const BLOB_CONNECT_SECONDS: u64 = 3;
+
+/// Attempts after the first one of a call that a blob store refused or left without an answer.
+pub const BLOB_RETRIES_COUNT_MAX: usize = 4;
+
+/// Time after which a call to a blob store is not tried once more, in seconds.
+pub const BLOB_RETRY_SECONDS: u64 = 6;
+
+/// Shortest and longest pause between two attempts, in milliseconds. They are random in between, and grow.
+pub const BLOB_RETRY_MS_MIN: u64 = 100;
+
+/// See [`BLOB_RETRY_MS_MIN`].
+pub const BLOB_RETRY_MS_MAX: u64 = 2_000;
+
+/// Blobs that one step of a collection condemns or deletes. What is over waits for the next step.
+pub const BLOBS_AT_ONCE_COUNT_MAX: i64 = 256;
+
+/// How long a condemned blob is kept before it is deleted, in seconds, unless the grace period is shorter: longer than any call
+/// that puts or reads it may still be on its way.
+pub const BLOB_CONDEMNED_SECONDS: u64 = 900;
+
+/// Times that a load finds a blob lost before it gives up as unavailable. Two snapshots are kept; there are more when
+/// some are damaged, or when compactions overtake it.
+pub const BLOBS_LOST_COUNT_MAX: usize = 8;

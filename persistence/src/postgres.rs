@@ -15,15 +15,19 @@ mod registry;
 mod schema;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::Connection;
 
 use self::append::Appender;
 use self::connections::{Connections, within};
 pub use self::follow::{Followed, Follower};
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
+use crate::blobs::{BlobKey, Collectable, LargeSnapshot, Snapshots, collect};
 use crate::record::{AppendId, Batch, Epoch, Record};
+use crate::rows::blob::BlobTables;
 use crate::rows::segment;
 use crate::rows::sql::Tables;
 use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
@@ -47,6 +51,7 @@ pub struct PostgresStore {
     heartbeats: Connections,
     appender: Appender,
     claims: Claims,
+    snapshots: Snapshots,
 }
 
 impl PostgresStore {
@@ -71,6 +76,13 @@ impl PostgresStore {
         Follower::new(self)
     }
 
+    async fn reserve(&self, snapshot: &LargeSnapshot<'_>) -> Result<BlobKey, StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let reserved = lease.connection().reserve_blob(&snapshot.hash, snapshot.bytes());
+        let reserved = within(reserved).await;
+        lease.settle(reserved)
+    }
+
     async fn begin_compaction(
         &self,
         doc: &DocId,
@@ -84,16 +96,55 @@ impl PostgresStore {
     }
 }
 
+impl Collectable for PostgresStore {
+    async fn condemn(&self, grace_ms: i64) -> Result<usize, StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let condemned = within(async {
+            let mut transaction = lease.connection().begin().await?;
+            let waiting = transaction.lock_waiting_blobs(grace_ms).await?;
+            let count = waiting.len();
+            transaction.condemn_blobs(waiting).await?;
+            transaction.commit().await?;
+            Ok(count)
+        });
+        let condemned = condemned.await;
+        lease.settle(condemned)
+    }
+
+    async fn condemned(&self, grace_ms: i64) -> Result<Vec<BlobKey>, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let condemned = within(lease.connection().condemned_blobs(grace_ms)).await;
+        lease.settle(condemned)
+    }
+
+    async fn forget(&self, blobs: &[BlobKey]) -> Result<(), StoreError> {
+        let mut lease = self.writers.lease().await?;
+        let forgotten = within(async {
+            for blob in blobs {
+                lease.connection().forget_blob(blob).await?;
+            }
+            Ok(())
+        });
+        let forgotten = forgotten.await;
+        lease.settle(forgotten)
+    }
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
-        let mut lease = self.readers.lease().await?;
-        let loaded = within(read::load(lease.connection(), doc)).await;
-        let (stored, row) = lease.settle(loaded)?;
-        if let Some(row) = row {
-            self.appender.learn(doc, row.id);
+        let mut lost = Vec::new();
+        loop {
+            let mut lease = self.readers.lease().await?;
+            let loaded = within(read::load(lease.connection(), doc, &lost)).await;
+            let loaded = lease.settle(loaded)?;
+            if let Some((stored, row)) = self.snapshots.complete(loaded, &mut lost).await? {
+                if let Some(row) = row {
+                    self.appender.learn(doc, row.id);
+                }
+                return Ok(stored);
+            }
         }
-        Ok(stored)
     }
 
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
@@ -125,9 +176,25 @@ impl Store for PostgresStore {
             return Ok(Compacted::Stale);
         };
         let segments = segment::pack(begun.rows).await?;
+        let blob = match self.snapshots.large(&merge.update).await? {
+            Some(snapshot) => {
+                let key = self.reserve(&snapshot).await?;
+                snapshot.put(&key).await?;
+                Some(key)
+            }
+            None => None,
+        };
         let mut lease = self.writers.lease().await?;
         let (run, token) = (self.appender.run, begun.token);
-        let written = compact::write(lease.connection(), run, token, doc, merge, segments);
+        let written = compact::write(
+            lease.connection(),
+            run,
+            token,
+            doc,
+            merge,
+            blob.as_ref(),
+            segments,
+        );
         let written = within(written).await;
         lease.settle(written)
     }
@@ -176,6 +243,13 @@ impl Store for PostgresStore {
         let mut lease = self.readers.lease().await?;
         let quarantined = within(quarantine::list(lease.connection(), doc)).await;
         lease.settle(quarantined)
+    }
+
+    async fn collect_blobs(&self, grace: Duration) -> Result<usize, StoreError> {
+        match self.snapshots.store() {
+            Some(blobs) => collect(self, blobs, grace).await,
+            None => Ok(0),
+        }
     }
 
     async fn health(&self) -> Result<(), StoreError> {

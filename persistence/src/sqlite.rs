@@ -13,6 +13,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -20,7 +21,9 @@ use sqlx::{Sqlite, SqlitePool};
 
 use self::lock::DatabaseLock;
 use self::writer::Writer;
+use crate::blobs::{BlobKey, BlobStore, Collectable, LargeSnapshot, Snapshots, collect};
 use crate::record::{AppendId, Batch, Epoch, Record};
+use crate::rows::blob::BlobTables;
 use crate::rows::segment;
 use crate::rows::sql::Tables;
 use crate::store::{
@@ -36,6 +39,7 @@ use crate::{DocId, Store, StoreError, Stored};
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    snapshots: Snapshots,
     /// Held for as long as the file is open; `None` once it is closed.
     lock: Mutex<Option<DatabaseLock>>,
 }
@@ -51,7 +55,25 @@ impl SqliteStore {
     /// [`StoreError::Corrupt`] when the file is damaged in its structure: going on would damage it further, so it
     /// takes a person to restore a backup or to salvage it with `sqlite3 <file> .recover`.
     pub async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-        open::open(path).await
+        open::open(path, None).await
+    }
+
+    /// As [`SqliteStore::open`], with large snapshots in a blob store.
+    ///
+    /// # Errors
+    /// Those of `open`, which also refuses a database that was opened this way before.
+    pub async fn open_with_blobs(path: &Path, blobs: BlobStore) -> Result<SqliteStore, StoreError> {
+        open::open(path, Some(blobs)).await
+    }
+
+    async fn reserve(&self, snapshot: &LargeSnapshot<'_>) -> Result<BlobKey, StoreError> {
+        let mut turn = self.writer.begin().await?;
+        let key = turn
+            .connection
+            .reserve_blob(&snapshot.hash, snapshot.bytes())
+            .await?;
+        turn.commit(Vec::new()).await?;
+        Ok(key)
     }
 
     /// Reads the whole file and verifies its structure, as [`SqliteStore::open`] does for a small one. Takes about a
@@ -71,15 +93,45 @@ fn settle<T>(mut connection: PoolConnection<Sqlite>, result: Result<T, StoreErro
     result
 }
 
+impl Collectable for SqliteStore {
+    async fn condemn(&self, grace_ms: i64) -> Result<usize, StoreError> {
+        let mut turn = self.writer.begin().await?;
+        let waiting = turn.connection.lock_waiting_blobs(grace_ms).await?;
+        let count = waiting.len();
+        turn.connection.condemn_blobs(waiting).await?;
+        turn.commit(Vec::new()).await?;
+        Ok(count)
+    }
+
+    async fn condemned(&self, grace_ms: i64) -> Result<Vec<BlobKey>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let condemned = connection.condemned_blobs(grace_ms).await;
+        settle(connection, condemned)
+    }
+
+    async fn forget(&self, blobs: &[BlobKey]) -> Result<(), StoreError> {
+        let mut turn = self.writer.begin().await?;
+        for blob in blobs {
+            turn.connection.forget_blob(blob).await?;
+        }
+        turn.commit(Vec::new()).await
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
-        let mut connection = self.readers.acquire().await?;
-        let stored = read::load(&mut connection, doc).await;
-        let stored = settle(connection, stored)?;
-        // Whoever has it takes it for saved.
-        self.writer.sync().await?;
-        Ok(stored)
+        let mut lost = Vec::new();
+        loop {
+            let mut connection = self.readers.acquire().await?;
+            let loaded = read::load(&mut connection, doc, &lost).await;
+            let loaded = settle(connection, loaded)?;
+            if let Some((stored, _)) = self.snapshots.complete(loaded, &mut lost).await? {
+                // Whoever has it takes it for saved.
+                self.writer.sync().await?;
+                return Ok(stored);
+            }
+        }
     }
 
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
@@ -105,7 +157,15 @@ impl Store for SqliteStore {
             return Ok(Compacted::Stale);
         };
         let segments = segment::pack(merged).await?;
-        compact::write(&self.writer, doc, merge, segments).await
+        let blob = match self.snapshots.large(&merge.update).await? {
+            Some(snapshot) => {
+                let key = self.reserve(&snapshot).await?;
+                snapshot.put(&key).await?;
+                Some(key)
+            }
+            None => None,
+        };
+        compact::write(&self.writer, doc, merge, blob.as_ref(), segments).await
     }
 
     async fn history(
@@ -148,6 +208,13 @@ impl Store for SqliteStore {
         let mut connection = self.readers.acquire().await?;
         let quarantined = quarantine::list(&mut connection, doc).await;
         settle(connection, quarantined)
+    }
+
+    async fn collect_blobs(&self, grace: Duration) -> Result<usize, StoreError> {
+        match self.snapshots.store() {
+            Some(blobs) => collect(self, blobs, grace).await,
+            None => Ok(0),
+        }
     }
 
     async fn health(&self) -> Result<(), StoreError> {

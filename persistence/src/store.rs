@@ -1,6 +1,7 @@
 //! The promises that every backend keeps; `tests/it/contract` holds one test for each of them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -118,6 +119,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// What was put aside for this document, oldest first.
     async fn quarantined(&self, doc: &DocId) -> Result<Vec<Quarantined>, StoreError>;
+
+    /// Deletes the objects in the blob store that nothing has referred to for as long as `grace`, by the clock of the database,
+    /// and returns how many. Safe beside everything else, on any number of nodes; to be called now and then. By default
+    /// there are none.
+    async fn collect_blobs(&self, _grace: Duration) -> Result<usize, StoreError> {
+        Ok(0)
+    }
 
     /// Whether the store can write, found out by writing: a few bytes, with a commit.
     async fn health(&self) -> Result<(), StoreError>;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use roomtone_persistence::BlobStore;
 
 use crate::auth::Authenticator;
 use crate::drain::{Drain, Window};
@@ -24,6 +25,8 @@ pub struct Parts {
     pub hub: Hub,
     /// For its health.
     pub saver: Saver,
+    /// For its health, where there is one.
+    pub blobs: Option<BlobStore>,
     /// Who may do what.
     pub auth: Authenticator,
     /// Which pages may connect.
@@ -56,6 +59,11 @@ impl App {
     /// The group commit.
     pub fn saver(&self) -> &Saver {
         &self.parts.saver
+    }
+
+    /// Where large snapshots are, if not in the store.
+    pub fn blobs(&self) -> Option<&BlobStore> {
+        self.parts.blobs.as_ref()
     }
 
     /// Who may do what.

@@ -126,6 +126,11 @@ pub struct ServeArgs {
     /// environment for a password: flags are visible to other processes. [default: sqlite:DATA/roomtone.db]
     #[arg(long, env = "ROOMTONE_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
+    /// Where large snapshots are kept, if not in the store: file:///PATH (shared by all nodes), or s3://BUCKET/PREFIX, with
+    /// ?endpoint=https://HOST&region=NAME behind it for another service than Amazon's (allow_http=true for a plain http one).
+    /// Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the machine's role. [default: in the store]
+    #[arg(long, env = "ROOMTONE_BLOBS", value_name = "URL")]
+    pub blobs: Option<String>,
     /// Redis that connects several nodes, such as redis://:PASSWORD@HOST:PORT; rediss for TLS, redis-sentinel, redis-cluster.
     #[arg(long, env = "ROOMTONE_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,

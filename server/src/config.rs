@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
-use roomtone_persistence::PostgresOptions;
 use roomtone_persistence::limits::UPDATE_BYTES_MAX;
+use roomtone_persistence::{BlobOptions, PostgresOptions};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -23,6 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where documents are stored.
     pub store: StorePlace,
+    /// Where large snapshots are, if not in the store.
+    pub blobs: Option<BlobOptions>,
     /// How tokens are judged.
     pub access: Access,
     /// What connects this node with others, if anything.
@@ -101,6 +103,7 @@ struct File {
     listen: Option<String>,
     data: Option<PathBuf>,
     store: Option<String>,
+    blobs: Option<String>,
     redis: Option<String>,
     advertise: Option<String>,
     drain_window_ms: Option<u64>,
@@ -143,6 +146,9 @@ impl Config {
             })?;
         let data = args.data.or(file.data).unwrap_or_else(|| "data".into());
         let store = store_place(args.store.or(file.store).as_deref(), &data)?;
+        let blobs = args.blobs.or(file.blobs);
+        let blobs = blobs.as_deref().map(BlobOptions::parse).transpose();
+        let blobs = blobs.map_err(|bad| wrong("blobs", bad.to_string()))?;
         let is_store_shared = matches!(store, StorePlace::Postgres(_));
         let redis = redis(args.redis.or(file.redis).as_deref(), is_store_shared)?;
         let mut warnings = Vec::new();
@@ -166,6 +172,7 @@ impl Config {
         Ok(Config {
             listen,
             store,
+            blobs,
             access,
             redis,
             advertise: advertise(args.advertise.or(file.advertise))?,
@@ -190,6 +197,10 @@ impl Config {
             ),
         };
         let limits = toml::to_string(&self.limits).unwrap_or_default();
+        let blobs = match &self.blobs {
+            Some(options) => options.to_string(),
+            None => "none (all snapshots are in the store)".to_owned(),
+        };
         let redis = match &self.redis {
             Some(address) => address.to_string(),
             None => "none (one node)".to_owned(),
@@ -200,7 +211,7 @@ impl Config {
             None => format!("over {DRAIN_WINDOW_MS_DEFAULT} ms while another node is ready, else at once"),
         };
         format!(
-            "listen      {}\nstore       {}\nredis       {redis}\nadvertise   {advertise}\ndrain       {drain}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
+            "listen      {}\nstore       {}\nblobs       {blobs}\nredis       {redis}\nadvertise   {advertise}\ndrain       {drain}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",
             self.listen, self.store, self.origins, self.workers, self.log, self.log_format,
         )
     }

@@ -320,7 +320,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clients_go_evenly_and_never_more_than_a_fifth_in_a_second() {
-        for count in [1, 3, 7, 200, 1_001] {
+        for count in [1_usize, 3, 7, 200, 1_001] {
             let clients = Clients::default();
             let outboxes: Vec<Outbox> = (0..count).map(|_| Outbox::new(1_000)).collect();
             let mut goings = Vec::new();

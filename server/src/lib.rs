@@ -9,6 +9,7 @@ pub mod auth;
 pub mod bus;
 pub mod cli;
 pub mod close;
+pub mod collector;
 pub mod compactor;
 pub mod config;
 pub mod drain;

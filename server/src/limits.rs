@@ -122,6 +122,17 @@ pub const EDITS_RECENT_MS: u64 = 50;
 pub const PREVIEW_BYTES_MIN: usize = 32_768;
 /// Documents that wait to be compacted. Full: a document is left for its next trigger.
 pub const COMPACTION_QUEUE_COUNT_MAX: usize = 4_096;
+/// First pause before a compaction that the store could not do is tried again, in milliseconds; it doubles up to
+/// [`COMPACTION_RETRY_MS_MAX`], with jitter. As many wait as in the queue.
+pub const COMPACTION_RETRY_MS_MIN: u64 = 1_000;
+/// Longest pause before a compaction is tried again, in milliseconds: each attempt reads the whole document.
+pub const COMPACTION_RETRY_MS_MAX: u64 = 60_000;
+/// Interval at which a blob store that is away is asked whether it is back, in milliseconds, with jitter.
+pub const BLOB_PROBE_MS: u64 = 5_000;
+/// Interval of collections of blobs, in milliseconds, with jitter, where [`Limits::blob_grace_ms`] is not shorter.
+pub const COLLECTION_MS_MAX: u64 = 600_000;
+/// The same at least.
+pub const COLLECTION_MS_MIN: u64 = 1_000;
 /// Log bytes since the last snapshot that make a compaction due, at least; above it a quarter of the
 /// snapshot's size decides, so that the work stays in proportion to what was written.
 pub const COMPACTION_LOG_BYTES_MIN: usize = 512 * 1024;
@@ -237,6 +248,9 @@ pub struct Limits {
     pub connections_count_max: usize,
     /// Rooms awake at once. Over it: close 1013.
     pub rooms_count_max: usize,
+    /// Time that a blob is kept after the last snapshot that referred to it is gone, in milliseconds. A copy of the
+    /// database that is older has to do without some blobs when it is restored.
+    pub blob_grace_ms: u64,
 }
 
 impl Default for Limits {
@@ -250,6 +264,7 @@ impl Default for Limits {
             room_idle_ms: 30_000,
             connections_count_max: 50_000,
             rooms_count_max: 100_000,
+            blob_grace_ms: 86_400_000,
         }
     }
 }
@@ -263,5 +278,10 @@ impl Limits {
     /// [`Limits::room_idle_ms`] as a duration.
     pub fn room_idle(&self) -> Duration {
         Duration::from_millis(self.room_idle_ms)
+    }
+
+    /// [`Limits::blob_grace_ms`] as a duration.
+    pub fn blob_grace(&self) -> Duration {
+        Duration::from_millis(self.blob_grace_ms)
     }
 }

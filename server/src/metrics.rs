@@ -9,6 +9,8 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use roomtone_persistence::{BlobCall, BlobOutcome};
+
 use crate::limits::METRICS_UPKEEP_MS;
 
 /// Upper edges of latency buckets, in seconds.
@@ -77,6 +79,22 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "From accepting an update to its commit"
     );
     describe_histogram!("roomtone_load_seconds", "Cold start of a room");
+    describe_histogram!(
+        "roomtone_blob_seconds",
+        "Calls to the blob store, by operation and outcome"
+    );
+    describe_counter!(
+        "roomtone_blob_bytes_total",
+        "Bytes put into and got from the blob store"
+    );
+    describe_counter!(
+        "roomtone_blobs_collected_total",
+        "Blobs deleted because nothing referred to them"
+    );
+    describe_gauge!(
+        "roomtone_blobs_away",
+        "Whether the blob store is out of reach, 0 or 1"
+    );
     describe_gauge!("roomtone_bus_connected", "Whether Redis can be reached, 0 or 1");
     describe_gauge!(
         "roomtone_bus_queue_bytes",
@@ -183,6 +201,26 @@ pub fn durable(took: Duration) {
 /// What waits for the store.
 pub fn backlog_bytes(bytes: usize) {
     hot(|hot| hot.backlog.set(bytes as f64));
+}
+
+/// A call to the blob store has ended.
+pub fn blob_call(call: &BlobCall) {
+    let (operation, outcome) = (call.operation.label(), call.outcome.label());
+    histogram!("roomtone_blob_seconds", "operation" => operation, "outcome" => outcome)
+        .record(call.took.as_secs_f64());
+    if call.outcome == BlobOutcome::Ok {
+        counter!("roomtone_blob_bytes_total", "operation" => operation).increment(call.bytes);
+    }
+}
+
+/// Blobs were deleted because nothing referred to them.
+pub fn blobs_collected(count: usize) {
+    counter!("roomtone_blobs_collected_total").increment(count as u64);
+}
+
+/// Whether the blob store is out of reach.
+pub fn blobs_away(is_away: bool) {
+    gauge!("roomtone_blobs_away").set(f64::from(u8::from(is_away)));
 }
 
 /// A document was compacted.

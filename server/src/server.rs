@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use roomtone_persistence::{PostgresStore, SqliteStore, Store, StoreError};
+use roomtone_persistence::{
+    BlobError, BlobOptions, BlobStore, PostgresStore, SqliteStore, Store, StoreError,
+};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,13 +22,29 @@ use crate::hub::{Context, Hub};
 use crate::limits::{CLOSE_MS_MAX, STORE_CLOSE_MS_MAX};
 use crate::registry::{self, Registry};
 use crate::saver::Saver;
-use crate::{http, listener, metrics};
+use crate::{collector, http, listener, metrics};
 
-async fn open_store(place: &StorePlace) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match place {
-        StorePlace::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
-        StorePlace::Postgres(options) => Arc::new(PostgresStore::open(options.clone()).await?),
+async fn open_store(place: &StorePlace, blobs: Option<BlobStore>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match (place, blobs) {
+        (StorePlace::Sqlite(path), None) => Arc::new(SqliteStore::open(path).await?),
+        (StorePlace::Sqlite(path), Some(blobs)) => Arc::new(SqliteStore::open_with_blobs(path, blobs).await?),
+        (StorePlace::Postgres(options), None) => Arc::new(PostgresStore::open(options.clone()).await?),
+        (StorePlace::Postgres(options), Some(blobs)) => {
+            Arc::new(PostgresStore::open(options.clone().blobs(blobs)).await?)
+        }
     })
+}
+
+/// What somebody has to change is said now. What may pass is not: a node comes up while the blob store is away, and serves
+/// all that does not need it.
+async fn open_blobs(options: &BlobOptions) -> Result<BlobStore, BlobError> {
+    let blobs = BlobStore::observed(options.clone(), metrics::blob_call)?;
+    match blobs.check().await {
+        Ok(()) => {}
+        Err(error @ BlobError::Misconfigured(_)) => return Err(error),
+        Err(error) => tracing::warn!(%error, "going on without the blob store until it is there"),
+    }
+    Ok(blobs)
 }
 
 /// A server that listens.
@@ -45,10 +63,22 @@ impl Server {
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         let metrics = metrics::install().context("metrics")?;
         tokio::spawn(metrics::keep_up(metrics.clone()));
-        let store = open_store(&config.store)
+        let blobs = match &config.blobs {
+            Some(options) => Some(
+                open_blobs(options)
+                    .await
+                    .with_context(|| format!("the blob store {options} cannot be used"))?,
+            ),
+            None => None,
+        };
+        let store = open_store(&config.store, blobs.clone())
             .await
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
         let limits = Arc::new(config.limits.clone());
+        if let Some(blobs) = &blobs {
+            metrics::blobs_away(blobs.is_away());
+            tokio::spawn(collector::run(store.clone(), blobs.clone(), limits.blob_grace()));
+        }
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
         let bus = config
             .redis
@@ -93,6 +123,7 @@ impl Server {
         let app = App::new(Parts {
             hub,
             saver,
+            blobs,
             auth,
             origins: config.origins.clone(),
             limits,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::document::{self, Hold};
 use super::lease::{self, Token};
+use crate::blobs::BlobKey;
 use crate::rows::log::LogColumns;
 use crate::rows::segment::{Merged, Packed};
 use crate::rows::sql::Tables;
@@ -70,6 +71,7 @@ pub(crate) async fn write(
     token: Token,
     doc: &DocId,
     merge: Compaction,
+    blob: Option<&BlobKey>,
     segments: Vec<Packed>,
 ) -> Result<Compacted, StoreError> {
     let mut transaction = connection.begin().await?;
@@ -96,7 +98,11 @@ pub(crate) async fn write(
         transaction.rollback().await?;
         return Ok(Compacted::Stale);
     }
-    let generation = rows::compact::put(&mut *transaction, doc, row, merge, segments).await?;
+    let Some(generation) = rows::compact::put(&mut *transaction, doc, row, merge, blob, segments).await?
+    else {
+        transaction.rollback().await?;
+        return Ok(Compacted::Stale);
+    };
     transaction.commit().await?;
     Ok(Compacted::Done(generation))
 }

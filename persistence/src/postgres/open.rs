@@ -12,6 +12,7 @@ use super::connections::Connections;
 use super::lease::Claims;
 use super::{PostgresOptions, PostgresStore, ledger, schema};
 use crate::StoreError;
+use crate::blobs::{BlobStore, Snapshots};
 use crate::limits::{
     POSTGRES_CALL_SECONDS, POSTGRES_HEARTBEATS_COUNT_MAX, POSTGRES_READERS_COUNT_MAX,
     POSTGRES_WRITERS_COUNT_MAX,
@@ -26,8 +27,9 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
     let connect = (*options.connect)
         .clone()
         .application_name(&format!("roomtone {}", options.node));
-    let ready = timeout(Duration::from_secs(POSTGRES_CALL_SECONDS), prepare(&connect)).await;
-    ready.map_err(|_| {
+    let prepared = prepare(&connect, options.blobs.clone());
+    let ready = timeout(Duration::from_secs(POSTGRES_CALL_SECONDS), prepared).await;
+    let snapshots = ready.map_err(|_| {
         StoreError::Unavailable(format!(
             "{options} did not answer within {POSTGRES_CALL_SECONDS} s, or another node is changing its schema"
         ))
@@ -39,15 +41,18 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
         heartbeats: Connections::new(connect, POSTGRES_HEARTBEATS_COUNT_MAX),
         appender: Appender::new(run, options.node),
         claims: Claims::default(),
+        snapshots,
     })
 }
 
-async fn prepare(connect: &PgConnectOptions) -> Result<(), StoreError> {
+async fn prepare(connect: &PgConnectOptions, blobs: Option<BlobStore>) -> Result<Snapshots, StoreError> {
     let mut connection = connect.connect().await?;
     check(&mut connection).await?;
     schema::bring_up_to_date(&mut connection).await?;
     ledger::prune(&mut connection).await?;
-    Ok(connection.close().await?)
+    let snapshots = Snapshots::new(blobs, &mut connection).await?;
+    connection.close().await?;
+    Ok(snapshots)
 }
 
 #[derive(Debug, sqlx::FromRow)]

@@ -5,6 +5,8 @@ use std::fmt;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::blobs::BlobStore;
+
 /// What may stand behind the `?` of a URL. Anything else is refused: libraries would log it, and it may be a password
 /// under a misspelt name.
 const PARAMETERS: &[&str] = &[
@@ -26,6 +28,7 @@ const PARAMETERS: &[&str] = &[
 pub struct PostgresOptions {
     pub(crate) connect: Box<PgConnectOptions>,
     pub(crate) node: String,
+    pub(crate) blobs: Option<BlobStore>,
 }
 
 /// A text that is not the URL of a database. It does not repeat the text, which may hold a password.
@@ -68,7 +71,15 @@ impl PostgresOptions {
             // Statements are fixed and counted; sqlx would log each of them.
             connect: Box::new(connect.disable_statement_logging()),
             node: machine(),
+            blobs: None,
         })
+    }
+
+    /// Puts large snapshots into a blob store. By default they are in the database like the others.
+    #[must_use]
+    pub fn blobs(mut self, blobs: BlobStore) -> PostgresOptions {
+        self.blobs = Some(blobs);
+        self
     }
 
     /// Names the server in the database: for people who look at its connections and tables. By default the name of the

@@ -3,9 +3,10 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgTransaction};
 
-use crate::rows::document::DocumentRow;
+use crate::blobs::LostBlob;
+use crate::rows::load::Loaded;
 use crate::rows::{history, load};
-use crate::{DocId, HistoryCursor, HistoryPage, StoreError, Stored};
+use crate::{DocId, HistoryCursor, HistoryPage, StoreError};
 
 /// All answers as of one moment, which is not what PostgreSQL does by default.
 pub(crate) async fn begin(connection: &mut PgConnection) -> Result<PgTransaction<'_>, StoreError> {
@@ -14,13 +15,13 @@ pub(crate) async fn begin(connection: &mut PgConnection) -> Result<PgTransaction
         .await?)
 }
 
-/// Reads a document, and its row for those who remember its id.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     doc: &DocId,
-) -> Result<(Stored, Option<DocumentRow>), StoreError> {
+    lost: &[LostBlob],
+) -> Result<Loaded, StoreError> {
     let mut transaction = begin(connection).await?;
-    let loaded = load::load(&mut *transaction, doc).await?;
+    let loaded = load::load(&mut *transaction, doc, lost).await?;
     transaction.rollback().await?;
     Ok(loaded)
 }

@@ -2,27 +2,50 @@
 
 use super::document::DocumentRow;
 use super::segment::unpack_all;
-use super::snapshot::Search;
+use super::snapshot::{Found, Search};
 use super::sql::Tables;
+use crate::blobs::{BlobKey, LostBlob};
 use crate::history::leave_out;
 use crate::record::{Epoch, Generation};
 use crate::stored::Damage;
-use crate::{DocId, StoreError, Stored, StoredSnapshot};
+use crate::{DocId, StoreError, Stored};
 
-/// Reads a document and its row, if it has one. In a transaction that sees one moment: a compaction in between would
+/// A document as its rows have it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Complete, but for the bytes of a snapshot that is in a blob.
+    pub(crate) stored: Stored,
+    /// The row of the document, if it has one.
+    pub(crate) row: Option<DocumentRow>,
+    /// Where the bytes of the snapshot are.
+    pub(crate) blob: Option<BlobKey>,
+}
+
+/// Reads a document; what is in a lost blob is passed over. In a transaction that sees one moment: a compaction in between would
 /// otherwise show the old snapshot without its rows.
 pub(crate) async fn load(
     tables: &mut impl Tables,
     doc: &DocId,
-) -> Result<(Stored, Option<DocumentRow>), StoreError> {
+    lost: &[LostBlob],
+) -> Result<Loaded, StoreError> {
     let Some(row) = tables.document(doc).await? else {
-        return Ok((Stored::empty(Epoch::FIRST), None));
+        return Ok(Loaded {
+            stored: Stored::empty(Epoch::FIRST),
+            row: None,
+            blob: None,
+        });
     };
     let mut stored = Stored {
         generation: row.generation,
         ..Stored::empty(row.epoch)
     };
-    stored.snapshot = newest_intact_snapshot(tables, &row, &mut stored.damage).await?;
+    let found = newest_intact_snapshot(tables, &row, lost, &mut stored.damage).await?;
+    let (snapshot, blob) = match found {
+        Some(Found::Whole(snapshot)) => (Some(snapshot), None),
+        Some(Found::InBlob(snapshot, blob)) => (Some(snapshot), Some(blob)),
+        None => (None, None),
+    };
+    stored.snapshot = snapshot;
     let base = stored
         .snapshot
         .as_ref()
@@ -41,18 +64,23 @@ pub(crate) async fn load(
     }
     leave_out(&mut stored.recovered, &quarantined);
     leave_out(&mut stored.rows, &quarantined);
-    Ok((stored, Some(row)))
+    Ok(Loaded {
+        stored,
+        row: Some(row),
+        blob,
+    })
 }
 
 async fn newest_intact_snapshot(
     tables: &mut impl Tables,
     row: &DocumentRow,
+    lost: &[LostBlob],
     damage: &mut Vec<Damage>,
-) -> Result<Option<StoredSnapshot>, StoreError> {
+) -> Result<Option<Found>, StoreError> {
     let mut search = Search::new(row);
     while let Some(generation) = search.wanted() {
         let found = tables.snapshot_up_to(row.id, generation).await?;
-        if let Some(snapshot) = search.take(found, row, damage) {
+        if let Some(snapshot) = search.take(found, row, lost, damage) {
             return Ok(Some(snapshot));
         }
     }

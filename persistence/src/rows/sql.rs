@@ -11,6 +11,7 @@ use super::log::LogColumns;
 use super::quarantined;
 use super::segment::{Packed, SegmentRow};
 use super::snapshot::{SnapshotRow, crc32_of};
+use crate::blobs::BlobKey;
 use crate::limits::LIST_DOCS_MAX;
 use crate::record::Generation;
 use crate::stored::Damage;
@@ -53,7 +54,8 @@ pub(crate) trait Tables: Send {
         generation: Generation,
     ) -> impl Answer<Option<SnapshotRow>>;
 
-    /// Writes a snapshot, and deletes those that are older than the one it was merged from.
+    /// Writes a snapshot, and deletes those that are older than the one it was merged from. Its bytes are in the blob, if there
+    /// is one.
     ///
     /// A damaged snapshot between the two stays for inspection. It goes with the next merge but one: by then two intact
     /// ones hold all that it held, since a document whose archive is damaged too is not compacted.
@@ -62,6 +64,7 @@ pub(crate) trait Tables: Send {
         doc: &DocumentRow,
         generation: Generation,
         merge: Compaction,
+        blob: Option<&BlobKey>,
     ) -> impl Answer<()>;
 
     /// Writes segments behind those that a document has.
@@ -179,7 +182,8 @@ macro_rules! tables {
                 generation: Generation,
             ) -> Result<Option<SnapshotRow>, StoreError> {
                 Ok(sqlx::query_as(
-                    "SELECT generation, epoch, crc32, state_vector, state FROM snapshots \
+                    "SELECT generation, epoch, crc32, state_vector, state, blob, hash, bytes FROM snapshots \
+                     LEFT JOIN blobs ON blobs.id = blob \
                      WHERE document_id = $1 AND generation <= $2 ORDER BY generation DESC LIMIT 1",
                 )
                 .bind(document_id)
@@ -193,12 +197,13 @@ macro_rules! tables {
                 doc: &DocumentRow,
                 generation: Generation,
                 merge: Compaction,
+                blob: Option<&BlobKey>,
             ) -> Result<(), StoreError> {
-                let crc32 = crc32_of(doc, generation, &merge);
+                let crc32 = crc32_of(doc, generation, &merge, blob);
                 sqlx::query(
                     "INSERT INTO snapshots \
-                     (document_id, generation, epoch, created_ms, crc32, state_vector, state) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                     (document_id, generation, epoch, created_ms, crc32, state_vector, state, blob) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 )
                 .bind(doc.id)
                 .bind(generation.0 as i64)
@@ -206,7 +211,11 @@ macro_rules! tables {
                 .bind(now_ms())
                 .bind(crc32)
                 .bind(Vec::from(merge.state_vector))
-                .bind(Vec::from(merge.update))
+                .bind(match blob {
+                    Some(_) => Vec::new(),
+                    None => Vec::from(merge.update),
+                })
+                .bind(blob.map(|blob| blob.id.0))
                 .execute(&mut *self)
                 .await?;
                 sqlx::query("DELETE FROM snapshots WHERE document_id = $1 AND generation < $2")

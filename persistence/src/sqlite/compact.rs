@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::Writer;
+use crate::blobs::BlobKey;
 use crate::rows::log::LogColumns;
 use crate::rows::segment::{Merged, Packed};
 use crate::rows::sql::Tables;
@@ -47,6 +48,7 @@ pub(crate) async fn write(
     writer: &Writer,
     doc: &DocId,
     merge: Compaction,
+    blob: Option<&BlobKey>,
     segments: Vec<Packed>,
 ) -> Result<Compacted, StoreError> {
     let mut turn = writer.begin().await?;
@@ -72,7 +74,10 @@ pub(crate) async fn write(
         turn.rollback().await?;
         return Ok(Compacted::Stale);
     }
-    let generation = rows::compact::put(connection, doc, row, merge, segments).await?;
+    let Some(generation) = rows::compact::put(connection, doc, row, merge, blob, segments).await? else {
+        turn.rollback().await?;
+        return Ok(Compacted::Stale);
+    };
     turn.commit(Vec::new()).await?;
     Ok(Compacted::Done(generation))
 }

@@ -13,6 +13,7 @@ use super::SqliteStore;
 use super::lock::DatabaseLock;
 use super::writer::Writer;
 use crate::StoreError;
+use crate::blobs::{BlobStore, Snapshots};
 use crate::limits::{
     BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, PAGE_CACHE_BYTES_MAX, READER_WAIT_SECONDS, READERS_MAX,
     ROWS_AHEAD_COUNT_MAX, WAL_CHECKPOINT_PAGES, WAL_FILE_BYTES_TARGET,
@@ -20,7 +21,7 @@ use crate::limits::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+pub(crate) async fn open(path: &Path, blobs: Option<BlobStore>) -> Result<SqliteStore, StoreError> {
     let database = path.to_owned();
     let (mut lock, bytes) = tokio::task::spawn_blocking(move || prepare(&database))
         .await
@@ -46,6 +47,7 @@ pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         None => tracing::info!("new database"),
     }
     MIGRATIONS.run(&mut connection).await?;
+    let snapshots = Snapshots::new(blobs, &mut connection).await?;
     connection.close().await?;
     if !was_ready {
         lock.set_ready()?;
@@ -63,6 +65,7 @@ pub(crate) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
     Ok(SqliteStore {
         writer: Writer::new(path.to_owned(), options),
         readers,
+        snapshots,
         lock: Mutex::new(Some(lock)),
     })
 }

@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod contract;
+mod blobs;
 mod damage;
 mod faults;
 mod killed;

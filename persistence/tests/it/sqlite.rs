@@ -1,6 +1,6 @@
 //! The contract, kept in a file, and what only a file can do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use roomtone_persistence::{Epoch, SqliteStore, Store, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -22,7 +22,7 @@ impl Ground for TempDir {
     type Store = SqliteStore;
 
     async fn vandalise(&self, statement: &str) {
-        vandalise(self, statement).await;
+        vandalise(&path(self), statement).await;
     }
 
     async fn open_again(&self) -> SqliteStore {
@@ -35,17 +35,18 @@ fn path(folder: &TempDir) -> PathBuf {
 }
 
 /// Another connection to the same file, as a vandal would open it.
-async fn vandal(folder: &TempDir) -> SqliteConnection {
+async fn vandal(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new()
-        .filename(path(folder))
+        .filename(path)
         .foreign_keys(false)
         .connect()
         .await
         .unwrap()
 }
 
-async fn vandalise(folder: &TempDir, statement: &str) {
-    let mut connection = vandal(folder).await;
+/// Changes rows of a database behind the back of its store.
+pub(crate) async fn vandalise(path: &Path, statement: &str) {
+    let mut connection = vandal(path).await;
     let done = sqlx::query(AssertSqlSafe(statement))
         .execute(&mut connection)
         .await
@@ -106,7 +107,7 @@ async fn a_newer_schema_is_refused() {
     store.close().await;
     let insert = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                   VALUES (9999, 'from the future', TRUE, x'00', 0)";
-    vandalise(&folder, insert).await;
+    vandalise(&path(&folder), insert).await;
     let refused = SqliteStore::open(&path(&folder)).await.unwrap_err();
     assert!(
         matches!(&refused, StoreError::Schema(text) if text.contains("newer")),
@@ -118,7 +119,7 @@ async fn a_newer_schema_is_refused() {
 async fn a_stuck_database_fails_and_heals() {
     let (store, folder) = fresh().await;
     put(&store, &doc("a"), [0]).await;
-    let mut other = vandal(&folder).await;
+    let mut other = vandal(&path(&folder)).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let refused = store.append(&[batch(&doc("a"), [1])]).await.unwrap_err();
     assert!(refused.is_retryable(), "{refused}");
@@ -166,7 +167,7 @@ async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
 async fn a_schema_that_breaks_at_run_time_is_an_error_every_time() {
     let (store, folder) = fresh().await;
     put(&store, &doc("a"), [0]).await;
-    let mut connection = vandal(&folder).await;
+    let mut connection = vandal(&path(&folder)).await;
     let statement = "PRAGMA writable_schema = ON; \
                      UPDATE sqlite_master SET sql = replace(sql, 'epoch INTEGER', 'epoch ' || CAST(x'ff' AS TEXT)); \
                      PRAGMA schema_version = 1000;";

@@ -12,20 +12,28 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Everything works, the store included.
+/// Everything works, the stores included.
 pub(super) async fn health(State(app): State<App>) -> Response {
-    match app.saver().trouble() {
+    let of_blobs = app
+        .blobs()
+        .filter(|blobs| blobs.is_away())
+        .map(|_| "the blob store is out of reach; large documents that sleep do not open until it is back");
+    answer(app.saver().trouble().or(of_blobs))
+}
+
+fn answer(trouble: Option<&'static str>) -> Response {
+    match trouble {
         Some(trouble) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, trouble).into_response(),
         None => "ok\n".into_response(),
     }
 }
 
-/// New clients should be sent here.
+/// New clients should be sent here. Also without the blob store: it is the same for all nodes, and most documents do not need it.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     if app.hub().is_stopping() {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
     }
-    health(State(app)).await
+    answer(app.saver().trouble())
 }
 
 /// Prometheus text.

@@ -33,7 +33,7 @@ fn a_bad_configuration_is_refused_with_the_key_that_is_wrong() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("roomtone.toml");
     let path = file.to_str().expect("a path");
-    let flags: [(&[&str], &str); 16] = [
+    let flags: [(&[&str], &str); 19] = [
         (&["--listen", "nonsense"], "listen:"),
         (&["--listen", "0.0.0.0:1"], "jwt_secret:"),
         (&["--listen", "0.0.0.0:1", "--open"], "open:"),
@@ -41,6 +41,12 @@ fn a_bad_configuration_is_refused_with_the_key_that_is_wrong() {
         (&["--jwt-secret", ""], "jwt_secret:"),
         (&["--store", "mysql://x"], "store:"),
         (&["--redis", "http://x"], "redis:"),
+        (&["--blobs", "http://x"], "blobs:"),
+        (&["--blobs", "s3://id:CANARY@bucket"], "blobs:"),
+        (
+            &["--blobs", "s3://bucket?endpoint=http://minio:9000"],
+            "allow_http=true",
+        ),
         (&["--allow-origin", "https://*.example.com"], "allow_origin:"),
         (&["--limit", "room_idle_ms"], "limits:"),
         (&["--limit", "room_idle_ms=soon"], "limits.room_idle_ms:"),
@@ -103,6 +109,7 @@ fn the_help_lists_every_flag_with_its_variable() {
         "--listen",
         "--data",
         "--store",
+        "--blobs",
         "--redis",
         "--jwt-secret",
         "--jwt-audience",
@@ -137,9 +144,15 @@ struct Running {
 
 impl Running {
     fn start(data: &Path, log: &Path) -> Running {
+        Running::start_with(data, log, &[], &[])
+    }
+
+    fn start_with(data: &Path, log: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Running {
         let log = std::fs::File::create(log).expect("a log file");
         let mut child = roomtone(&["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--data"])
             .arg(data)
+            .args(flags)
+            .envs(variables.iter().copied())
             .env("ROOMTONE_JWT_SECRET", text(SECRET))
             .stdout(Stdio::piped())
             .stderr(log)
@@ -206,6 +219,68 @@ async fn a_token_is_never_written_down() {
             .map(|at| &said[at.saturating_sub(200)..(at + 50).min(said.len())]);
         assert_eq!(place, None);
     }
+}
+
+/// A node comes up while the blob store is away, says so, and takes clients; its credentials stand nowhere.
+#[tokio::test]
+async fn a_blob_store_that_is_away_keeps_nobody_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    // Nobody listens on a port that was just given back.
+    let port = {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        socket.local_addr().expect("an address").port()
+    };
+    let blobs = format!("s3://documents/a?endpoint=http://127.0.0.1:{port}&region=here&allow_http=true");
+    let running = Running::start_with(
+        &folder.path().join("data"),
+        &log,
+        &["--blobs", &blobs],
+        &[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "CANARY")],
+    );
+    let health = get(running.address, "/healthz").await;
+    assert_eq!(health.status, 503);
+    assert!(health.text().contains("the blob store"), "{}", health.text());
+    assert_eq!(get(running.address, "/readyz").await.status, 200);
+    let path = format!("/yjs/d?token={}", token("d", "editor", 600));
+    let mut socket = Socket::connect(running.address, &path, &[])
+        .await
+        .expect("a socket");
+    socket
+        .send(crate::net::update_frame(&crate::yjs::insert(7, 0, "x")))
+        .await;
+    socket.until(|frame| frame.starts_with(&[0, 2])).await;
+    let metrics = get(running.address, "/metrics").await.text();
+    assert!(
+        metrics.contains("roomtone_blob_seconds_count{operation=\"put\",outcome=\"away\"}"),
+        "{metrics}"
+    );
+    drop(running);
+    let said = std::fs::read_to_string(&log).expect("a log");
+    assert!(said.contains("going on without the blob store"), "{said}");
+    assert!(!said.contains("CANARY") && !metrics.contains("CANARY"));
+}
+
+/// What somebody has to change is said before anything is served.
+#[test]
+fn a_blob_store_that_does_not_do_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    let blobs = format!("file://{}/blobs", file.display());
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("a path");
+    let output = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        data,
+        "--blobs",
+        &blobs,
+    ]);
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains(&blobs), "{said}");
 }
 
 #[tokio::test]

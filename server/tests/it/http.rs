@@ -236,6 +236,7 @@ async fn the_documented_metrics_exist() {
         "quarantined",
         "damage",
         "compactions",
+        "blob",
     ];
     let mut names = 0;
     for name in document.split(|c: char| !(c.is_ascii_lowercase() || c == '_')) {

@@ -11,6 +11,7 @@ mod binary;
 mod bounds;
 mod broken;
 mod bus;
+mod compacting;
 mod drain;
 mod http;
 mod lifecycle;

@@ -160,6 +160,7 @@ impl World {
         let app = App::new(Parts {
             hub: self.hub.clone(),
             saver: self.saver.clone(),
+            blobs: None,
             auth,
             origins: OriginPolicy::new(&[], true, true).expect("a policy"),
             limits: self.limits.clone(),

@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const FENCED_CRATES: &[(&str, &[&str], &str)] = &[
     ("yrs", &["crdt"], "the engine stays behind the gate, in crdt"),
     ("sqlx", &["persistence"], "SQL lives in persistence"),
+    ("object_store", &["persistence"], "blobs live in persistence"),
 ];
 /// What `crdt` may not even have in its manifest.
 const CRDT_BANS: &[&str] = &["tokio", "reqwest", "axum", "rand", "async-trait"];

@@ -1,5 +1,6 @@
 //! The contract, kept in PostgreSQL, and what only several processes on one database can suffer.
 
+mod blobs;
 mod faults;
 mod following;
 mod nodes;
