@@ -28,8 +28,7 @@ pub(crate) use self::key::{Hasher, LostBlob};
 pub use self::options::{BadBlobUrl, BlobOptions};
 pub(crate) use self::snapshots::{LargeSnapshot, Snapshots};
 use crate::limits::{
-    BLOB_BYTES_MAX, BLOB_BYTES_PER_SECOND_MIN, BLOB_CALL_SECONDS, BLOB_CALLS_COUNT_MAX,
-    SNAPSHOT_BLOB_BYTES_MIN,
+    BLOB_BYTES_MAX, BLOB_CALL_SECONDS, BLOB_CALLS_COUNT_MAX, BLOB_SECOND_BYTES_MIN, SNAPSHOT_BLOB_BYTES_MIN,
 };
 
 /// What an object holds that is written and read to find out whether that works.
@@ -180,7 +179,7 @@ impl BlobStore {
     ) -> Result<T, BlobError> {
         let shared = &self.shared;
         let started = Instant::now();
-        let seconds = BLOB_CALL_SECONDS + bytes.min(BLOB_BYTES_MAX) / BLOB_BYTES_PER_SECOND_MIN;
+        let seconds = BLOB_CALL_SECONDS + bytes.min(BLOB_BYTES_MAX) / BLOB_SECOND_BYTES_MIN;
         let bounded = async {
             let _permit = shared.calls.acquire().await;
             call.await

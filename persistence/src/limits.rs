@@ -162,11 +162,11 @@ pub const BLOB_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const BLOB_CALLS_COUNT_MAX: usize = 16;
 
 /// How long a call to the blob store takes at the most, in seconds, with all its attempts, and a second more for each
-/// [`BLOB_BYTES_PER_SECOND_MIN`] of its size. After that it fails as unavailable.
+/// [`BLOB_SECOND_BYTES_MIN`] of its size. After that it fails as unavailable.
 pub const BLOB_CALL_SECONDS: u64 = 10;
 
-/// Slowest way to a blob store that is good enough, in bytes per second.
-pub const BLOB_BYTES_PER_SECOND_MIN: u64 = 4 * 1024 * 1024;
+/// What a blob store has to move in a second to be good enough, in bytes.
+pub const BLOB_SECOND_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// How long one attempt to connect to a blob store takes at the most, in seconds.
 pub const BLOB_CONNECT_SECONDS: u64 = 3;

@@ -11,8 +11,8 @@ use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 
 use super::BlobError;
 use crate::limits::{
-    BLOB_BYTES_MAX, BLOB_BYTES_PER_SECOND_MIN, BLOB_CALL_SECONDS, BLOB_CONNECT_SECONDS,
-    BLOB_RETRIES_COUNT_MAX, BLOB_RETRY_MS_MAX, BLOB_RETRY_MS_MIN, BLOB_RETRY_SECONDS,
+    BLOB_BYTES_MAX, BLOB_CALL_SECONDS, BLOB_CONNECT_SECONDS, BLOB_RETRIES_COUNT_MAX, BLOB_RETRY_MS_MAX,
+    BLOB_RETRY_MS_MIN, BLOB_RETRY_SECONDS, BLOB_SECOND_BYTES_MIN,
 };
 
 /// The address of a blob store, with the credentials that open it. Shown without them.
@@ -167,7 +167,7 @@ fn s3(place: &str, query: &str, mut builder: AmazonS3Builder) -> Result<BlobOpti
             "there are no credentials for its endpoint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ));
     }
-    let slowest = Duration::from_secs(BLOB_CALL_SECONDS + BLOB_BYTES_MAX / BLOB_BYTES_PER_SECOND_MIN);
+    let slowest = Duration::from_secs(BLOB_CALL_SECONDS + BLOB_BYTES_MAX / BLOB_SECOND_BYTES_MIN);
     let seconds = |count: u64| format!("{count} seconds");
     let builder = builder
         .with_bucket_name(bucket)
