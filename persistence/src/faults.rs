@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::store::{Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined};
 use crate::{DocId, Store, StoreError, Stored};
@@ -180,6 +181,10 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn health(&self) -> Result<(), StoreError> {
         self.faults.write()?;
         self.inner.health().await
+    }
+
+    fn follow(&self) -> Option<Arc<dyn Follow>> {
+        self.inner.follow()
     }
 
     async fn close(&self) {

@@ -12,15 +12,17 @@ mod options;
 mod quarantine;
 mod read;
 
-use std::sync::atomic::Ordering;
+use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use self::append::Appender;
 use self::connections::{Connections, within};
-pub use self::follow::{Followed, Follower};
+use self::follow::Follower;
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
+use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::rows::segment;
 use crate::rows::sql::Tables;
@@ -38,11 +40,11 @@ use crate::{DocId, Store, StoreError, Stored};
 /// first attempt is still under way in the server.
 ///
 /// No call waits for ever: see the bounds in [`crate::limits`] that begin with `POSTGRES`.
-#[derive(Debug)]
 pub struct PostgresStore {
     writers: Connections,
     readers: Connections,
-    appender: Appender,
+    appender: Arc<Appender>,
+    follower: Arc<Follower>,
     claims: Claims,
 }
 
@@ -56,18 +58,6 @@ impl PostgresStore {
         open::open(options).await
     }
 
-    /// Whether every append is announced to followers of other nodes, so that they need not wait for their next look. Off
-    /// at first: PostgreSQL lets transactions that announce something commit one after the other only, those of all
-    /// nodes.
-    pub fn announce(&self, on: bool) {
-        self.appender.announces.store(on, Ordering::Relaxed);
-    }
-
-    /// Follows what other nodes write.
-    pub fn follow(&self) -> Follower<'_> {
-        Follower::new(self)
-    }
-
     async fn begin_compaction(
         &self,
         doc: &DocId,
@@ -78,6 +68,14 @@ impl PostgresStore {
         let begun = compact::begin(lease.connection(), self.appender.run, claimed, doc, merge);
         let begun = within(begun).await;
         lease.settle(begun)
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("run", &self.appender.run)
+            .finish_non_exhaustive()
     }
 }
 
@@ -179,6 +177,10 @@ impl Store for PostgresStore {
         let mut lease = self.writers.lease().await?;
         let checked = within(health(&self.appender.node, lease.connection())).await;
         lease.settle(checked)
+    }
+
+    fn follow(&self) -> Option<Arc<dyn Follow>> {
+        Some(self.follower.clone())
     }
 
     async fn close(&self) {

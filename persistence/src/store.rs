@@ -1,10 +1,12 @@
 //! The promises that every backend keeps; `tests/it/contract` holds one test for each of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Generation, Record, RowId};
 use crate::stored::{Damage, Stored};
 use crate::{DocId, limits};
@@ -98,6 +100,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can write, found out by writing: a few bytes, with a commit.
     async fn health(&self) -> Result<(), StoreError>;
+
+    /// Hearing of what other processes write to the same documents. By default nobody else can.
+    fn follow(&self) -> Option<Arc<dyn Follow>> {
+        None
+    }
 
     /// Waits for the running write and closes. Every later call is [`StoreError::Closed`]. Closing twice is fine.
     async fn close(&self);

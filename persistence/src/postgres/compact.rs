@@ -97,6 +97,7 @@ pub(crate) async fn write(
         return Ok(Compacted::Stale);
     }
     let generation = rows::compact::put(&mut *transaction, doc, row, merge, segments).await?;
+    document::announce_move(&mut transaction, row.id).await?;
     transaction.commit().await?;
     Ok(Compacted::Done(generation))
 }

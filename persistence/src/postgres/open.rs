@@ -1,5 +1,6 @@
 //! Opening a database: what it must be able to promise, and its schema.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::append::Appender;
 use super::connections::Connections;
+use super::follow::Follower;
 use super::lease::Claims;
 use super::{PostgresOptions, PostgresStore, ledger};
 use crate::StoreError;
@@ -33,10 +35,12 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
         ))
     })??;
     tracing::info!(database = %options, node = options.node, %run, "PostgreSQL store");
+    let appender = Arc::new(Appender::new(run, options.node));
     Ok(PostgresStore {
+        follower: Arc::new(Follower::new(connect.clone(), appender.clone())),
         writers: Connections::new(connect.clone(), POSTGRES_WRITERS_COUNT_MAX),
         readers: Connections::new(connect, POSTGRES_READERS_COUNT_MAX),
-        appender: Appender::new(run, options.node),
+        appender,
         claims: Claims::default(),
     })
 }
