@@ -183,7 +183,7 @@ impl Config {
         let limits = toml::to_string(&self.limits).unwrap_or_default();
         let redis = match &self.redis {
             Some(address) => address.to_string(),
-            None => "none (one node)".to_owned(),
+            None => "none".to_owned(),
         };
         format!(
             "listen      {}\nstore       {}\nredis       {redis}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",

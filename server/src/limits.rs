@@ -171,7 +171,10 @@ pub const BUS_SUBSCRIBE_MS_MAX: u64 = 250;
 /// made anew.
 pub const BUS_COMMAND_MS_MAX: u64 = 2_000;
 /// Interval at which the connection to Redis has to show life, in milliseconds.
-pub const BUS_PROBE_MS: u64 = 1_000;
+pub const BUS_PROBE_MS: u64 = 500;
+/// Time after a sign of life for which Redis is taken to carry what is said, in milliseconds. Over it: rooms follow the log,
+/// until the next sign.
+pub const BUS_VOUCH_MS: u64 = 1_000;
 /// First pause before Redis is connected again, in milliseconds; it doubles up to [`BUS_RECONNECT_MS_MAX`], with jitter.
 pub const BUS_RECONNECT_MS_MIN: u32 = 50;
 /// Longest pause before Redis is connected again, in milliseconds.
@@ -195,6 +198,12 @@ pub const BUS_ASK_JITTER_MS_MAX: u64 = 300;
 pub const BUS_ANSWER_JITTER_MS: u64 = 20;
 /// Answers that a room owes others at once. Over it: the question is not answered, and is asked again.
 pub const BUS_ANSWERS_COUNT_MAX: usize = 64;
+
+/// Time from the commit of an edit on another node to its message, in milliseconds, as far as it is waited for: the log has an
+/// edit a little before the bus.
+pub const FOLLOW_GRACE_MS: u64 = 250;
+/// Time that an edit from another node may wait for its past, in milliseconds. Over it: the whole document is read.
+pub const FOLLOW_PAST_MS: u64 = 1_500;
 
 /// Bounds that an operator may move.
 #[derive(Clone, Debug, Serialize, Deserialize)]

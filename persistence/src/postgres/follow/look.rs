@@ -131,14 +131,19 @@ impl Looker {
         look: &Look,
     ) -> Result<(), StoreError> {
         let last = last_row(connection).await?;
-        let is_back = self.horizon.as_ref().is_some_and(|horizon| !horizon.follows(last));
+        let is_back = self
+            .horizon
+            .as_ref()
+            .is_some_and(|horizon| !horizon.follows(last));
         if is_back {
             // A standby that did not have all has taken over: what was read may be gone, and its numbers are given again.
             self.horizon = None;
             self.waiting.clear();
             self.told.clear();
             let mut watched = shared.lock();
-            watched.values_mut().for_each(|watched| watched.wants = Wants::Reload);
+            watched
+                .values_mut()
+                .for_each(|watched| watched.wants = Wants::Reload);
         }
         let horizon = self.horizon.get_or_insert_with(|| Horizon::begin(last));
         let is_again = look.is_new && !is_back;
@@ -206,7 +211,10 @@ impl Looker {
             }
         }
         self.learn_names(connection, &moved).await?;
-        Ok(moved.iter().filter_map(|id| self.names.get(id).cloned()).collect())
+        Ok(moved
+            .iter()
+            .filter_map(|id| self.names.get(id).cloned())
+            .collect())
     }
 
     /// Reads the rows that nobody else tells of, and tells of them.
@@ -316,7 +324,9 @@ impl Looker {
         let mut merged: Vec<(DocId, DocumentRow, i64)> = Vec::new();
         for Named { doc, row } in find_beside(connection, &docs.iter().collect::<Vec<_>>()).await? {
             let mut all = shared.lock();
-            let Some(watched) = all.get_mut(&doc) else { continue };
+            let Some(watched) = all.get_mut(&doc) else {
+                continue;
+            };
             let Some(base) = watched.base else { continue };
             if row.epoch != base.epoch {
                 watched.base = None;
@@ -339,7 +349,11 @@ impl Looker {
             }
             let after = watched.gone_after.unwrap_or(i64::MAX);
             let is_told = vouched.is_some();
-            let after = if is_told { after } else { after.min(watched.settled) };
+            let after = if is_told {
+                after
+            } else {
+                after.min(watched.settled)
+            };
             merged.push((doc, row, after));
         }
         for (doc, row, after) in merged {
@@ -483,10 +497,13 @@ impl Looker {
 /// How many of these are read at once: at least one.
 fn portion(wanted: &[(i64, Waiting)]) -> usize {
     let mut bytes: usize = 0;
-    let fits = wanted.iter().take(FOLLOW_READ_COUNT_MAX).take_while(|(_, waiting)| {
-        bytes = bytes.saturating_add(waiting.bytes);
-        bytes <= FOLLOW_READ_BYTES_MAX
-    });
+    let fits = wanted
+        .iter()
+        .take(FOLLOW_READ_COUNT_MAX)
+        .take_while(|(_, waiting)| {
+            bytes = bytes.saturating_add(waiting.bytes);
+            bytes <= FOLLOW_READ_BYTES_MAX
+        });
     fits.count().max(1)
 }
 
@@ -564,7 +581,8 @@ async fn archived_bytes(
     document_id: i64,
     after: i64,
 ) -> Result<i64, StoreError> {
-    let bytes = "SELECT coalesce(sum(raw_bytes), 0)::bigint FROM archive WHERE document_id = $1 AND last_row > $2";
+    let bytes =
+        "SELECT coalesce(sum(raw_bytes), 0)::bigint FROM archive WHERE document_id = $1 AND last_row > $2";
     Ok(sqlx::query_scalar(bytes)
         .bind(document_id)
         .bind(after)

@@ -61,11 +61,7 @@ impl Drop for Node {
 
 async fn follow_on(follow: Arc<dyn Follow>, has_bus: Arc<AtomicBool>) {
     loop {
-        let vouched = || {
-            has_bus
-                .load(Ordering::SeqCst)
-                .then(tokio::time::Instant::now)
-        };
+        let vouched = || has_bus.load(Ordering::SeqCst).then(tokio::time::Instant::now);
         // A server that is away is what some tests are about.
         let _ = follow.next(&vouched).await;
     }
@@ -227,7 +223,9 @@ async fn a_deletion_is_told_also_to_who_only_reads_and_whatever_the_bus_says() {
         let database = Database::new().await;
         let (one, two) = (Node::new(&database).await, Node::new(&database).await);
         two.has_bus.store(has_bus, Ordering::SeqCst);
-        let docs: Vec<DocId> = (0..FOLLOW_CHECK_COUNT + 9).map(|n| doc(&format!("{n}"))).collect();
+        let docs: Vec<DocId> = (0..FOLLOW_CHECK_COUNT + 9)
+            .map(|n| doc(&format!("{n}")))
+            .collect();
         let mut told = Vec::new();
         for doc in &docs {
             put(&*one.store, doc, [0]).await;
