@@ -52,8 +52,8 @@ impl PostgresStore {
     /// Connects, and brings an older schema up to date. The database has to exist; everything in it is made here.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it cannot be reached or does not let us in, [`StoreError::Misconfigured`] when it
-    /// could lose what it has acknowledged or is too old, [`StoreError::Schema`] when a newer version wrote it.
+    /// [`StoreError::Unavailable`] when it cannot be reached or is starting, [`StoreError::Misconfigured`] when it does not let
+    /// us in, could lose what it has acknowledged or is too old, [`StoreError::Schema`] when a newer version wrote it.
     pub async fn open(options: PostgresOptions) -> Result<PostgresStore, StoreError> {
         open::open(options).await
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use roomtone_persistence::PostgresOptions;
 use roomtone_persistence::limits::UPDATE_BYTES_MAX;
@@ -12,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
-use crate::limits::{Limits, WORKERS_COUNT_MAX};
+use crate::limits::{Limits, STORE_WAIT_SECONDS, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
 
 /// The whole configuration, checked.
@@ -22,6 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where documents are stored.
     pub store: StorePlace,
+    /// How long a start waits for a store on another machine.
+    pub store_wait: Duration,
     /// How tokens are judged.
     pub access: Access,
     /// What connects this node with others, if anything.
@@ -96,6 +99,7 @@ struct File {
     listen: Option<String>,
     data: Option<PathBuf>,
     store: Option<String>,
+    store_wait: Option<u64>,
     redis: Option<String>,
     jwt_secret: Option<String>,
     jwt_audience: Option<String>,
@@ -159,6 +163,9 @@ impl Config {
         Ok(Config {
             listen,
             store,
+            store_wait: Duration::from_secs(
+                args.store_wait.or(file.store_wait).unwrap_or(STORE_WAIT_SECONDS),
+            ),
             access,
             redis,
             origins,

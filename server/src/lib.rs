@@ -26,3 +26,4 @@ pub mod saver;
 pub mod server;
 pub mod signals;
 pub mod socket;
+mod waiting;

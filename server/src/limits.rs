@@ -91,6 +91,15 @@ pub const COMMIT_RETRY_MS_MAX: u64 = 1_000;
 pub const COMMIT_SLOW_MS: u64 = 5_000;
 /// Interval at which an idle store is asked whether it can still write, in milliseconds.
 pub const STORE_PROBE_MS: u64 = 10_000;
+/// Time that a start waits for a store on another machine, in seconds, where nothing else is configured. Over it: the process
+/// ends with the reason.
+pub const STORE_WAIT_SECONDS: u64 = 60;
+/// First pause before such a store is asked again, in milliseconds; it doubles up to [`STORE_WAIT_MS_MAX`].
+pub const STORE_WAIT_MS_MIN: u64 = 100;
+/// Longest pause before such a store is asked again, in milliseconds.
+pub const STORE_WAIT_MS_MAX: u64 = 1_000;
+/// Connections that are answered while the store is waited for. Over it: 503 without a word.
+pub const STORE_WAIT_CONNECTIONS_COUNT_MAX: usize = 1_024;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
 /// Members of a room for each millisecond between two of its batches: what is edited in between shares a transaction, a

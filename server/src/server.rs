@@ -18,13 +18,19 @@ use crate::config::{Access, Config, StorePlace};
 use crate::hub::{Context, Hub};
 use crate::limits::STOP_MS_MAX;
 use crate::saver::Saver;
-use crate::{http, listener, metrics};
+use crate::{http, listener, metrics, waiting};
 
-async fn open_store(place: &StorePlace) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match place {
-        StorePlace::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
-        StorePlace::Postgres(options) => Arc::new(PostgresStore::open(options.clone()).await?),
-    })
+async fn open_store(config: &Config, socket: &TcpListener) -> anyhow::Result<Arc<dyn Store>> {
+    match &config.store {
+        StorePlace::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path).await?)),
+        StorePlace::Postgres(options) => {
+            let open = || async {
+                let store: Arc<dyn Store> = Arc::new(PostgresStore::open(options.clone()).await?);
+                Ok::<_, StoreError>(store)
+            };
+            waiting::open(open, config.store_wait, socket).await
+        }
+    }
 }
 
 /// A server that listens.
@@ -36,14 +42,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store, builds the parts and binds the address.
+    /// Binds the address, opens the store and builds the parts.
     ///
     /// # Errors
     /// In words for the operator: the store cannot be opened, or the address is taken.
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         let metrics = metrics::install().context("metrics")?;
         tokio::spawn(metrics::keep_up(metrics.clone()));
-        let store = open_store(&config.store)
+        // First: while the store is waited for, this node says so.
+        let socket = listener::bind(config.listen).with_context(|| {
+            format!(
+                "cannot listen on {}; is another server running there? --listen takes another",
+                config.listen
+            )
+        })?;
+        let store = open_store(config, &socket)
             .await
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
         let limits = Arc::new(config.limits.clone());
@@ -82,12 +95,6 @@ impl Server {
             limits,
             metrics,
         });
-        let socket = listener::bind(config.listen).with_context(|| {
-            format!(
-                "cannot listen on {}; is another server running there? --listen takes another",
-                config.listen
-            )
-        })?;
         Ok(Server {
             app,
             store,

@@ -46,12 +46,27 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
 }
 
 async fn prepare(connect: &PgConnectOptions) -> Result<(), StoreError> {
-    let mut connection = connect.connect().await?;
+    let mut connection = connect.connect().await.map_err(refusal)?;
     check(&mut connection).await?;
     // Nodes that start together take turns: sqlx holds an advisory lock while it looks and while it changes things.
     MIGRATIONS.run(&mut connection).await?;
     ledger::prune(&mut connection).await?;
     Ok(connection.close().await?)
+}
+
+/// What a server that is there objects to. Nobody is seeing to that, unlike later on: it is to be said, and not waited for.
+fn refusal(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let what_to_do = match code.as_deref() {
+        Some("28P01" | "28000") => "see the user and the password in the URL, and pg_hba.conf",
+        Some("3D000") => "make the database with CREATE DATABASE ... ENCODING 'UTF8'",
+        Some("42501") => "allow the role to connect with GRANT CONNECT",
+        _ if matches!(error, sqlx::Error::Tls(_) | sqlx::Error::Configuration(_)) => {
+            "see sslmode and sslrootcert in the URL"
+        }
+        _ => return error.into(),
+    };
+    StoreError::Misconfigured(format!("{error}: {what_to_do}"))
 }
 
 #[derive(Debug, sqlx::FromRow)]
