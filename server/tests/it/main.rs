@@ -3,6 +3,7 @@
 
 mod net;
 mod peer;
+mod postgres;
 mod redis;
 mod world;
 mod yjs;
@@ -11,6 +12,7 @@ mod binary;
 mod bounds;
 mod broken;
 mod bus;
+mod following;
 mod http;
 mod lifecycle;
 mod nodes;
