@@ -11,8 +11,8 @@ use crate::{DocId, StoreError, Stored};
 /// What happened to a document that is followed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Followed {
-    /// Another process wrote this, and it is durable. Rows come in any order, and one may come twice.
-    Row(Row),
+    /// Another process wrote this in that epoch, and it is durable. Rows come in any order, and one may come twice.
+    Row(Epoch, Row),
     /// All that is stored: it was asked for, or what is missing can no longer be told row by row.
     Whole(Box<Stored>),
     /// The document was deleted: nothing of the epoch that was loaded will ever be saved.

@@ -137,7 +137,7 @@ impl Drop for Watch {
 impl Listener for Inbox {
     fn tell(&self, followed: Followed) {
         let bytes = match &followed {
-            Followed::Row(row) => row.records.iter().map(|record| record.update.len()).sum(),
+            Followed::Row(_, row) => row.records.iter().map(|record| record.update.len()).sum(),
             Followed::Whole(stored) => bytes_of(stored),
             Followed::Deleted => {
                 self.is_deleted.store(true, Ordering::Release);

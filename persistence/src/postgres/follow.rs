@@ -8,7 +8,7 @@
 mod horizon;
 mod look;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct Follower {
 
 /// What those who watch change.
 pub(crate) struct Shared {
-    watched: Mutex<HashMap<DocId, Watched>>,
+    watched: Mutex<BTreeMap<DocId, Watched>>,
     next_watch: AtomicU64,
     /// [`Horizon::settled`] of the last look.
     settled: AtomicI64,
@@ -129,10 +129,11 @@ impl Follower {
             return Ok(());
         };
         let mut announced = Vec::new();
+        let mut is_asked = is_new;
         if !is_new && let Some(poll_at) = task.poll_at {
             tokio::select! {
                 () = sleep_until(poll_at) => {}
-                () = self.shared.wake.notified() => {}
+                () = self.shared.wake.notified() => is_asked = true,
                 heard = listener.try_recv() => match heard {
                     Ok(Some(heard)) => announced.extend(Announced::read(&heard, run)),
                     Ok(None) => return Err(StoreError::Unavailable("the connection was closed".into())),
@@ -149,6 +150,10 @@ impl Follower {
         }
         let now = Instant::now();
         let polls = is_new || task.poll_at.is_none_or(|poll_at| now >= poll_at);
+        if !polls && !is_asked && announced.is_empty() {
+            // It was this node's own.
+            return Ok(());
+        }
         if polls {
             task.poll_at = Some(now + Duration::from_millis(FOLLOW_POLL_MS));
         }
@@ -234,7 +239,7 @@ impl Follow for Follower {
 }
 
 impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<DocId, Watched>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<DocId, Watched>> {
         // Nothing in here can panic half-way.
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }

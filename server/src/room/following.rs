@@ -82,7 +82,9 @@ impl Room {
         let mut updates = Vec::new();
         for followed in news.followed {
             match followed {
-                Followed::Row(row) => {
+                // Told before the document was loaded: it is of the one that was there before.
+                Followed::Row(epoch, _) if epoch != self.awake.log.epoch() => {}
+                Followed::Row(_, row) => {
                     let records = row.records.into_iter();
                     updates.extend(records.filter_map(|record| checked(record.update, true)));
                 }

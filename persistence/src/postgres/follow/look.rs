@@ -1,6 +1,7 @@
 //! One look of a follower: which rows are new, which of them are to be read, and what has left the log.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::atomic::Ordering;
 
 use sqlx::Acquire;
@@ -288,7 +289,7 @@ impl Looker {
                 Some((epoch, Ok(row))) if watched.base.is_none_or(|base| base.epoch == epoch) => {
                     let listener = watched.listener.clone();
                     drop(all);
-                    listener.tell(Followed::Row(row));
+                    listener.tell(Followed::Row(epoch, row));
                     remember(&mut self.told, *id);
                 }
                 Some((epoch, Ok(_))) => {
@@ -327,7 +328,11 @@ impl Looker {
             let Some(watched) = all.get_mut(&doc) else {
                 continue;
             };
-            let Some(base) = watched.base else { continue };
+            let Some(base) = watched.base else {
+                // Once it is loaded.
+                watched.wants = watched.wants.max(Wants::Check);
+                continue;
+            };
             if row.epoch != base.epoch {
                 watched.base = None;
                 let listener = watched.listener.clone();
@@ -398,7 +403,7 @@ impl Looker {
             .filter(|row| row.id.0 > after && !self.told.contains(&row.id.0))
             .collect();
         news.iter().for_each(|row| remember(&mut self.told, row.id.0));
-        shared.tell(doc, news.into_iter().map(Followed::Row));
+        shared.tell(doc, news.into_iter().map(|news| Followed::Row(row.epoch, news)));
         Ok(())
     }
 
@@ -446,18 +451,15 @@ impl Looker {
     /// Some documents at a time, one after the other: for what was neither announced nor seen.
     fn next_to_check(&mut self, shared: &Shared) -> BTreeSet<DocId> {
         let watched = shared.lock();
-        let mut docs: Vec<&DocId> = watched.keys().collect();
-        if docs.len() > FOLLOW_CHECK_COUNT {
-            docs.sort_unstable();
-            let first = match &self.checked {
-                Some(checked) => docs.partition_point(|doc| *doc <= checked),
-                None => 0,
-            };
-            docs.rotate_left(first % watched.len());
-            docs.truncate(FOLLOW_CHECK_COUNT);
-        }
-        self.checked = docs.last().map(|doc| (*doc).clone());
-        docs.into_iter().cloned().collect()
+        let from = self.checked.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = watched.range((from, Bound::Unbounded));
+        let docs: Vec<DocId> = behind
+            .take(FOLLOW_CHECK_COUNT)
+            .map(|(doc, _)| doc.clone())
+            .collect();
+        // At the end it begins anew.
+        self.checked = docs.last().filter(|_| docs.len() >= FOLLOW_CHECK_COUNT).cloned();
+        docs.into_iter().collect()
     }
 
     async fn learn_names(

@@ -102,7 +102,7 @@ impl Told {
             let mut rows: Vec<_> = all
                 .iter()
                 .filter_map(|one| match one {
-                    Followed::Row(row) => Some(row.clone()),
+                    Followed::Row(_, row) => Some(row.clone()),
                     Followed::Whole(_) | Followed::Deleted => None,
                 })
                 .collect();
