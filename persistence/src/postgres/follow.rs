@@ -7,6 +7,7 @@
 
 mod horizon;
 mod look;
+mod sql;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -9,8 +9,8 @@ use sqlx::postgres::{PgConnection, PgListener};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::horizon::{Horizon, Transactions};
-use super::{Announced, Base, CHANNEL, Shared, Wants};
+use super::horizon::Horizon;
+use super::{Announced, Base, Shared, Wants, sql};
 use crate::follow::Followed;
 use crate::limits::{
     FOLLOW_ARCHIVE_BYTES_MAX, FOLLOW_CHECK_COUNT, FOLLOW_CHECK_COUNT_MAX, FOLLOW_PAGE_COUNT,
@@ -22,7 +22,6 @@ use crate::postgres::read;
 use crate::record::Row;
 use crate::rows::document::DocumentRow;
 use crate::rows::log::LogColumns;
-use crate::rows::segment::{SegmentRow, unpack_all};
 use crate::{DocId, StoreError};
 
 /// What a look is about.
@@ -131,7 +130,7 @@ impl Looker {
         connection: &mut PgConnection,
         look: &Look,
     ) -> Result<(), StoreError> {
-        let last = last_row(connection).await?;
+        let last = sql::last_row(connection).await?;
         let is_back = self
             .horizon
             .as_ref()
@@ -157,10 +156,10 @@ impl Looker {
         if !horizon.is_settled(last) {
             let now = Instant::now();
             // In this order: what has ended by now is in the rows.
-            let transactions = transactions(connection).await?;
+            let transactions = sql::transactions(connection).await?;
             let mut from = horizon.settled();
             loop {
-                let page = rows_after(connection, from, self.run).await?;
+                let page = sql::rows_after(connection, from, self.run).await?;
                 for seen in &page {
                     if horizon.see(seen.id) && !self.told.contains(&seen.id) {
                         let waiting = Waiting {
@@ -182,7 +181,7 @@ impl Looker {
         let settled = horizon.settled();
         shared.settled.store(settled, Ordering::Release);
         if let Some((from, to)) = self.to_announce {
-            announce(connection, self.run, from, to).await?;
+            sql::announce(connection, self.run, from, to).await?;
             let to = if look.has_silent { last } else { to };
             self.to_announce = (settled < to || look.has_silent).then_some((from, to));
         }
@@ -267,7 +266,7 @@ impl Looker {
         wanted: &[(i64, Waiting)],
     ) -> Result<(), StoreError> {
         let ids: Vec<i64> = wanted.iter().map(|(id, _)| *id).collect();
-        let mut found: HashMap<i64, LogColumns> = read_log(connection, &ids)
+        let mut found: HashMap<i64, LogColumns> = sql::read_log(connection, &ids)
             .await?
             .into_iter()
             .map(|columns| (columns.id(), columns))
@@ -384,10 +383,10 @@ impl Looker {
         if after == i64::MAX {
             return Ok(());
         }
-        let bytes = archived_bytes(connection, row.id, after).await?;
+        let bytes = sql::archived_bytes(connection, row.id, after).await?;
         let fits = usize::try_from(bytes).is_ok_and(|bytes| bytes <= FOLLOW_ARCHIVE_BYTES_MAX);
         let rows = if fits {
-            archived(connection, row, after).await?
+            sql::archived(connection, row, after).await?
         } else {
             None
         };
@@ -478,12 +477,7 @@ impl Looker {
         if unknown.is_empty() {
             return Ok(());
         }
-        let named: Vec<(i64, String, String)> =
-            sqlx::query_as("SELECT id, tenant, name FROM documents WHERE id = ANY($1)")
-                .bind(unknown)
-                .fetch_all(connection)
-                .await?;
-        for (id, tenant, name) in named {
+        for (id, tenant, name) in sql::names(connection, &unknown).await? {
             if let Ok(doc) = DocId::new(&tenant, &name) {
                 self.names.insert(id, doc);
             }
@@ -514,105 +508,4 @@ fn remember(told: &mut BTreeSet<i64>, id: i64) {
     if told.len() > FOLLOW_TOLD_COUNT_MAX {
         told.pop_first();
     }
-}
-
-/// The last id that was drawn.
-async fn last_row(connection: &mut PgConnection) -> Result<i64, StoreError> {
-    let last = "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM log_ids";
-    Ok(sqlx::query_scalar(last).fetch_one(connection).await?)
-}
-
-async fn transactions(connection: &mut PgConnection) -> Result<Transactions, StoreError> {
-    // The second gives this statement a number of its own: the next that is given.
-    let (oldest, next): (i64, i64) = sqlx::query_as(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_current_xact_id()::text::bigint",
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(Transactions { oldest, next })
-}
-
-#[derive(sqlx::FromRow)]
-struct Seen {
-    id: i64,
-    document_id: i64,
-    bytes: i32,
-}
-
-/// Rows that other runs wrote.
-async fn rows_after(connection: &mut PgConnection, from: i64, run: Uuid) -> Result<Vec<Seen>, StoreError> {
-    let rows = sqlx::query_as(
-        "SELECT id, document_id, octet_length(records) AS bytes FROM log \
-         WHERE id > $1 AND run <> $2 ORDER BY id LIMIT $3",
-    );
-    Ok(rows
-        .bind(from)
-        .bind(run)
-        .bind(FOLLOW_PAGE_COUNT as i64)
-        .fetch_all(connection)
-        .await?)
-}
-
-async fn read_log(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<LogColumns>, StoreError> {
-    Ok(
-        sqlx::query_as("SELECT id, epoch, crc32, records FROM log WHERE id = ANY($1)")
-            .bind(ids)
-            .fetch_all(connection)
-            .await?,
-    )
-}
-
-/// Announces rows of this run that were appended before it began to announce.
-async fn announce(connection: &mut PgConnection, run: Uuid, from: i64, to: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "SELECT count(pg_notify($1, document_id || ':' || id || ':' || octet_length(records) || ':' || run)::text) \
-         FROM log WHERE id > $2 AND id <= $3 AND run = $4",
-    )
-    .bind(CHANNEL)
-    .bind(from)
-    .bind(to)
-    .bind(run)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// What the archive has of rows behind this one, in bytes before compression.
-async fn archived_bytes(
-    connection: &mut PgConnection,
-    document_id: i64,
-    after: i64,
-) -> Result<i64, StoreError> {
-    let bytes =
-        "SELECT coalesce(sum(raw_bytes), 0)::bigint FROM archive WHERE document_id = $1 AND last_row > $2";
-    Ok(sqlx::query_scalar(bytes)
-        .bind(document_id)
-        .bind(after)
-        .fetch_one(connection)
-        .await?)
-}
-
-/// Segments with rows behind this one; none when one of them is damaged.
-async fn archived(
-    connection: &mut PgConnection,
-    row: &DocumentRow,
-    after: i64,
-) -> Result<Option<Vec<Row>>, StoreError> {
-    let segments: Vec<SegmentRow> = sqlx::query_as(
-        "SELECT segment, epoch, generation, first_row, last_row, raw_bytes, crc32, rows FROM archive \
-         WHERE document_id = $1 AND last_row > $2 ORDER BY segment",
-    )
-    .bind(row.id)
-    .bind(after)
-    .fetch_all(connection)
-    .await?;
-    let row = *row;
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let mut damage = Vec::new();
-        let rows = unpack_all(segments, &row, &mut damage);
-        damage.is_empty().then_some(rows)
-    });
-    unpacked
-        .await
-        .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
