@@ -2,6 +2,7 @@
  * Several nodes over one PostgreSQL and one Redis, all of them real processes on free ports.
  *
  *   const cluster = await Cluster.start(2)
+ *   const cluster = await Cluster.start(2, { hasRedis: false })   // the store alone connects them
  *   cluster.nodes[0]                        // a Server, see server.mjs
  *   await cluster.redis.kill(); await cluster.redis.start()
  *   cluster.postgres.pause(); cluster.postgres.resume()
@@ -105,7 +106,8 @@ function postgresFolder () {
   return path.join(versions, newest, 'bin')
 }
 
-async function startPostgres () {
+/** With `isStarted: false` it is made, and starts with `start()`. */
+export async function makePostgres ({ isStarted = true } = {}) {
   const service = new Service('postgres', await freePort())
   const bin = postgresFolder()
   const data = path.join(service.folder, 'data')
@@ -116,6 +118,7 @@ async function startPostgres () {
   const run = [...as, `${bin}/initdb`, '--no-sync', '--auth=trust', '--encoding=UTF8', '--locale=C', '--username=roomtone', '-D', data]
   execFileSync(run[0], run.slice(1), { stdio: 'ignore' })
   service.command = [...as, `${bin}/postgres`, '-D', data, '-p', String(service.port), '-h', '127.0.0.1', '-k', service.folder]
+  if (!isStarted) return service
   await service.start()
   // It listens before it takes anybody in.
   const isReady = () => spawnSync(`${bin}/pg_isready`, ['-h', '127.0.0.1', '-p', String(service.port)]).status === 0
@@ -123,22 +126,31 @@ async function startPostgres () {
   return service
 }
 
+/** @param {Service} postgres */
+export const storeOf = (postgres) => `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`
+
 export class Cluster {
-  /** @param {Service} postgres @param {Service} redis @param {Server[]} nodes */
+  /** @param {Service} postgres @param {Service | null} redis @param {Server[]} nodes */
   constructor (postgres, redis, nodes) {
     this.postgres = postgres
-    this.redis = redis
+    this.maybeRedis = redis
     this.nodes = nodes
   }
 
-  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions} [options] @param {boolean} [atOnce] */
-  static async start (nodesCount, options = {}, atOnce = true) {
-    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+  /** @returns {Service} */
+  get redis () {
+    assert.ok(this.maybeRedis, 'this cluster has no Redis')
+    return this.maybeRedis
+  }
+
+  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions & { hasRedis?: boolean }} [options] @param {boolean} [atOnce] */
+  static async start (nodesCount, { hasRedis = true, ...options } = {}, atOnce = true) {
+    const [postgres, redis] = await Promise.all([makePostgres(), hasRedis ? startRedis() : null])
     const env = {
       ...(atOnce ? { ROOMTONE_DRAIN_WINDOW_MS: '0' } : {}),
       ...options.env,
-      ROOMTONE_STORE: `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
-      ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}`
+      ROOMTONE_STORE: storeOf(postgres),
+      ...(redis && { ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}` })
     }
     const starts = await Promise.allSettled(Array.from({ length: nodesCount }, () => Server.start({ ...options, env })))
     const cluster = new Cluster(postgres, redis, starts.flatMap((start) => start.status === 'fulfilled' ? [start.value] : []))
@@ -153,9 +165,9 @@ export class Cluster {
 
   async stop () {
     for (const node of this.nodes) await node.stop()
-    await this.redis.kill()
-    await this.postgres.kill()
-    this.redis.remove()
-    this.postgres.remove()
+    for (const service of [this.maybeRedis, this.postgres]) {
+      await service?.kill()
+      service?.remove()
+    }
   }
 }

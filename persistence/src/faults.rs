@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::store::{
     Appended, Compacted, Compaction, DocInfo, HistoryCursor, HistoryPage, Quarantined, Written,
@@ -240,6 +241,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn sign_off(&self) -> Result<(), StoreError> {
         self.inner.sign_off().await
+    }
+
+    fn follow(&self) -> Option<Arc<dyn Follow>> {
+        self.inner.follow()
     }
 
     async fn close(&self) {

@@ -14,6 +14,7 @@ mod compact;
 mod doc_id;
 mod errors;
 mod faults;
+mod follow;
 mod frame;
 mod history;
 pub mod limits;
@@ -33,9 +34,10 @@ pub use blobs::{
 pub use compact::{CompactError, CompactReport, compact};
 pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
 pub use faults::{Faults, FaultyStore};
+pub use follow::{Follow, Followed, Listener, Vouched, WatchId};
 pub use memory::MemoryStore;
 pub use nodes::{NodeEntry, NodeReport, NodeState};
-pub use postgres::{BadPostgresUrl, Followed, Follower, PostgresOptions, PostgresStore};
+pub use postgres::{BadPostgresUrl, PostgresOptions, PostgresStore};
 pub use record::{AppendId, Batch, Epoch, Generation, Record, Row, RowId};
 pub use sqlite::SqliteStore;
 pub use store::{

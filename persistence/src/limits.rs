@@ -146,7 +146,51 @@ pub const APPENDS_ANSWERED_COUNT_MAX: usize = 128;
 
 /// How often a follower looks into the log when nobody announces anything, in milliseconds. Two people on two nodes see
 /// each other after at most this and a commit.
-pub const FOLLOW_POLL_MS: u64 = 1_000;
+pub const FOLLOW_POLL_MS: u64 = 500;
+
+/// Shortest time between two looks of a follower, in milliseconds: what is announced in between is read at once.
+pub const FOLLOW_PACE_MS: u64 = 15;
+
+/// How long a look of a follower may take, in seconds. Over it: its connection is made anew, and the next look finds what
+/// this one did not.
+pub const FOLLOW_LOOK_SECONDS: u64 = 10;
+
+/// Ids that one statement of a follower asks for. What is over is asked for with the next.
+pub const FOLLOW_PAGE_COUNT: usize = 8_192;
+
+/// Rows of the log that one statement of a follower reads. What is over is read with the next.
+pub const FOLLOW_READ_COUNT_MAX: usize = 256;
+
+/// The same in bytes. A larger row is read alone.
+pub const FOLLOW_READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Rows that others vouch for and that a follower may have to read all the same. Over it: they are read.
+pub const FOLLOW_WAITING_COUNT_MAX: usize = 65_536;
+
+/// Documents of which a follower looks, at each look, whether they were deleted or compacted without a word. What is over
+/// comes with the next look.
+pub const FOLLOW_CHECK_COUNT: usize = 64;
+
+/// Documents that one statement of a follower looks at. What is over is looked at with the next.
+pub const FOLLOW_CHECK_COUNT_MAX: usize = 1_024;
+
+/// Rows that a follower reads from the archive of one document at once, in bytes before compression. Over it: the document
+/// is loaded instead.
+pub const FOLLOW_ARCHIVE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Ids of rows that were told, kept so that none is told twice. Over it: the lowest is forgotten.
+pub const FOLLOW_TOLD_COUNT_MAX: usize = 16_384;
+
+/// Ids below the last one that a follower begins with: transactions that are under way may still bring them.
+pub const FOLLOW_BACK_COUNT: i64 = 4_096;
+
+/// How long the transaction of an append can last, in seconds: its statements are bounded, and a client that says nothing is
+/// cut off. After that a follower no longer waits for ids that are missing, however old other transactions are.
+pub const FOLLOW_SETTLE_SECONDS: u64 = 120;
+
+/// How far back a follower begins again after it lost its connection, in milliseconds: what was announced meanwhile was not
+/// heard.
+pub const FOLLOW_AGAIN_MS: u64 = 10_000;
 
 /// Size from which a snapshot goes to the blob store, in bytes, where there is one. A compaction takes at least twice as much out
 /// of the log, so up to here the snapshot is not what the database mostly writes, and a cold open is spared a second

@@ -14,7 +14,8 @@ mod read;
 mod registry;
 mod schema;
 
-use std::sync::atomic::Ordering;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,10 +23,11 @@ use sqlx::Connection;
 
 use self::append::Appender;
 use self::connections::{Connections, within};
-pub use self::follow::{Followed, Follower};
+use self::follow::Follower;
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
 use crate::blobs::{BlobKey, Collectable, LargeSnapshot, Snapshots, collect};
+use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::rows::blob::BlobTables;
 use crate::rows::segment;
@@ -44,12 +46,12 @@ use crate::{DocId, NodeEntry, NodeReport, Store, StoreError, Stored};
 /// first attempt is still under way in the server.
 ///
 /// No call waits for ever: see the bounds in [`crate::limits`] that begin with `POSTGRES`.
-#[derive(Debug)]
 pub struct PostgresStore {
     writers: Connections,
     readers: Connections,
     heartbeats: Connections,
-    appender: Appender,
+    appender: Arc<Appender>,
+    follower: Arc<Follower>,
     claims: Claims,
     snapshots: Snapshots,
 }
@@ -58,22 +60,10 @@ impl PostgresStore {
     /// Connects, and brings an older schema up to date. The database has to exist; everything in it is made here.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it cannot be reached or does not let us in, [`StoreError::Misconfigured`] when it
-    /// could lose what it has acknowledged or is too old, [`StoreError::Schema`] when a newer version wrote it.
+    /// [`StoreError::Unavailable`] when it cannot be reached or is starting, [`StoreError::Misconfigured`] when it does not let
+    /// us in, could lose what it has acknowledged or is too old, [`StoreError::Schema`] when a newer version wrote it.
     pub async fn open(options: PostgresOptions) -> Result<PostgresStore, StoreError> {
         open::open(options).await
-    }
-
-    /// Whether every append is announced to followers of other nodes, so that they need not wait for their next look. Off
-    /// at first: PostgreSQL lets transactions that announce something commit one after the other only, those of all
-    /// nodes.
-    pub fn announce(&self, on: bool) {
-        self.appender.announces.store(on, Ordering::Relaxed);
-    }
-
-    /// Follows what other nodes write.
-    pub fn follow(&self) -> Follower<'_> {
-        Follower::new(self)
     }
 
     async fn reserve(&self, snapshot: &LargeSnapshot<'_>) -> Result<BlobKey, StoreError> {
@@ -127,6 +117,14 @@ impl Collectable for PostgresStore {
         });
         let forgotten = forgotten.await;
         lease.settle(forgotten)
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("run", &self.appender.run)
+            .finish_non_exhaustive()
     }
 }
 
@@ -274,6 +272,10 @@ impl Store for PostgresStore {
         let mut lease = self.heartbeats.lease().await?;
         let removed = within(registry::remove(lease.connection(), self.appender.run)).await;
         lease.settle(removed)
+    }
+
+    fn follow(&self) -> Option<Arc<dyn Follow>> {
+        Some(self.follower.clone())
     }
 
     async fn close(&self) {

@@ -1,11 +1,13 @@
 //! The promises that every backend keeps; `tests/it/contract` holds one test for each of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Generation, Record, RowId};
 use crate::stored::{Damage, Stored};
 use crate::{DocId, NodeEntry, NodeReport, limits};
@@ -140,6 +142,11 @@ pub trait Store: Send + Sync + 'static {
     /// Takes this process off that list, at its end. By default there is none.
     async fn sign_off(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Hearing of what other processes write to the same documents. By default nobody else can.
+    fn follow(&self) -> Option<Arc<dyn Follow>> {
+        None
     }
 
     /// Waits for the running write and closes. Every later call is [`StoreError::Closed`]. Closing twice is fine.

@@ -131,6 +131,10 @@ pub struct ServeArgs {
     /// Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the machine's role. [default: in the store]
     #[arg(long, env = "ROOMTONE_BLOBS", value_name = "URL")]
     pub blobs: Option<String>,
+    /// How long to wait at the start for a PostgreSQL that cannot be reached or is still starting; /readyz is red meanwhile.
+    /// 0 does not wait. [default: 60]
+    #[arg(long, env = "ROOMTONE_STORE_WAIT", value_name = "SECONDS")]
+    pub store_wait: Option<u64>,
     /// Redis that connects several nodes, such as redis://:PASSWORD@HOST:PORT; rediss for TLS, redis-sentinel, redis-cluster.
     #[arg(long, env = "ROOMTONE_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,

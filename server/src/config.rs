@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use roomtone_persistence::limits::UPDATE_BYTES_MAX;
 use roomtone_persistence::{BlobOptions, PostgresOptions};
@@ -13,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::drain::Window;
-use crate::limits::{DRAIN_WINDOW_MS_DEFAULT, Limits, WORKERS_COUNT_MAX};
+use crate::limits::{DRAIN_WINDOW_MS_DEFAULT, Limits, STORE_WAIT_SECONDS, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
 
 /// The whole configuration, checked.
@@ -25,6 +26,8 @@ pub struct Config {
     pub store: StorePlace,
     /// Where large snapshots are, if not in the store.
     pub blobs: Option<BlobOptions>,
+    /// How long a start waits for a store on another machine.
+    pub store_wait: Duration,
     /// How tokens are judged.
     pub access: Access,
     /// What connects this node with others, if anything.
@@ -104,6 +107,7 @@ struct File {
     data: Option<PathBuf>,
     store: Option<String>,
     blobs: Option<String>,
+    store_wait: Option<u64>,
     redis: Option<String>,
     advertise: Option<String>,
     drain_window_ms: Option<u64>,
@@ -173,6 +177,9 @@ impl Config {
             listen,
             store,
             blobs,
+            store_wait: Duration::from_secs(
+                args.store_wait.or(file.store_wait).unwrap_or(STORE_WAIT_SECONDS),
+            ),
             access,
             redis,
             advertise: advertise(args.advertise.or(file.advertise))?,
@@ -203,7 +210,7 @@ impl Config {
         };
         let redis = match &self.redis {
             Some(address) => address.to_string(),
-            None => "none (one node)".to_owned(),
+            None => "none".to_owned(),
         };
         let advertise = self.advertise.as_deref().unwrap_or("derived");
         let drain = match self.drain_window {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::bus::Bus;
 use crate::close::Close;
 use crate::compactor::Compactor;
+use crate::follower::Follower;
 use crate::limits::{Limits, STOP_ROUND_MS};
 use crate::metrics;
 use crate::room::{Ask, Member, Room, RoomHandle, Seat};
@@ -26,6 +27,7 @@ pub struct Hub {
 struct Shared {
     rooms: DashMap<DocId, Arc<RoomHandle>>,
     context: Context,
+    follower: Option<Follower>,
     stopping: AtomicBool,
     connections: AtomicU64,
     retired: Notify,
@@ -47,12 +49,14 @@ pub struct Context {
 }
 
 impl Hub {
-    /// A hub with no room awake.
+    /// A hub with no room awake. In a store that other nodes write to, it follows them from now on.
     pub fn new(context: Context) -> Hub {
+        let follower = Follower::start(context.store.as_ref(), context.bus.clone());
         Hub {
             shared: Arc::new(Shared {
                 rooms: DashMap::new(),
                 context,
+                follower,
                 stopping: AtomicBool::new(false),
                 connections: AtomicU64::new(0),
                 retired: Notify::new(),
@@ -125,6 +129,11 @@ impl Hub {
             }
             retired.await;
         }
+    }
+
+    /// Hearing of what other nodes write, where there can be any.
+    pub(crate) fn follower(&self) -> Option<&Follower> {
+        self.shared.follower.as_ref()
     }
 
     /// A handle keeps the room awake until it is dropped; see [`Hub::retire`].

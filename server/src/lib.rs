@@ -1,7 +1,7 @@
 //! The collaboration server: sockets, rooms, presence, HTTP.
 //!
 //! From the top: `server` puts the parts together, `http` and `socket` take requests and frames, `hub` holds the
-//! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `outbox` is the way back. Follow one edit through
+//! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `follower` reads what it does not, `outbox` is the way back. Follow one edit through
 //! them in `docs/ARCHITECTURE.md`.
 
 pub mod app;
@@ -13,6 +13,7 @@ pub mod collector;
 pub mod compactor;
 pub mod config;
 pub mod drain;
+mod follower;
 mod heavy;
 pub mod http;
 pub mod hub;
@@ -29,3 +30,4 @@ pub mod saver;
 pub mod server;
 pub mod signals;
 pub mod socket;
+mod waiting;

@@ -97,6 +97,15 @@ pub const COMMIT_RETRY_MS_MAX: u64 = 1_000;
 pub const COMMIT_SLOW_MS: u64 = 5_000;
 /// Interval at which an idle store is asked whether it can still write, in milliseconds.
 pub const STORE_PROBE_MS: u64 = 10_000;
+/// Time that a start waits for a store on another machine, in seconds, where nothing else is configured. Over it: the process
+/// ends with the reason.
+pub const STORE_WAIT_SECONDS: u64 = 60;
+/// First pause before such a store is asked again, in milliseconds; it doubles up to [`STORE_WAIT_MS_MAX`].
+pub const STORE_WAIT_MS_MIN: u64 = 100;
+/// Longest pause before such a store is asked again, in milliseconds.
+pub const STORE_WAIT_MS_MAX: u64 = 1_000;
+/// Connections that are answered while the store is waited for. Over it: 503 without a word.
+pub const STORE_WAIT_CONNECTIONS_COUNT_MAX: usize = 1_024;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
 /// Members of a room for each millisecond between two of its batches: what is edited in between shares a transaction, a
@@ -201,7 +210,10 @@ pub const BUS_SUBSCRIBE_MS_MAX: u64 = 250;
 /// made anew.
 pub const BUS_COMMAND_MS_MAX: u64 = 2_000;
 /// Interval at which the connection to Redis has to show life, in milliseconds.
-pub const BUS_PROBE_MS: u64 = 1_000;
+pub const BUS_PROBE_MS: u64 = 500;
+/// Time after a sign of life for which Redis is taken to carry what is said, in milliseconds. Over it: rooms follow the log,
+/// until the next sign.
+pub const BUS_VOUCH_MS: u64 = 1_000;
 /// First pause before Redis is connected again, in milliseconds; it doubles up to [`BUS_RECONNECT_MS_MAX`], with jitter.
 pub const BUS_RECONNECT_MS_MIN: u32 = 50;
 /// Longest pause before Redis is connected again, in milliseconds.
@@ -225,6 +237,12 @@ pub const BUS_ASK_JITTER_MS_MAX: u64 = 300;
 pub const BUS_ANSWER_JITTER_MS: u64 = 20;
 /// Answers that a room owes others at once. Over it: the question is not answered, and is asked again.
 pub const BUS_ANSWERS_COUNT_MAX: usize = 64;
+
+/// Time from the commit of an edit on another node to its message, in milliseconds, as far as it is waited for: the log has an
+/// edit a little before the bus.
+pub const FOLLOW_GRACE_MS: u64 = 250;
+/// Time that an edit from another node may wait for its past, in milliseconds. Over it: the whole document is read.
+pub const FOLLOW_PAST_MS: u64 = 1_500;
 
 /// Bounds that an operator may move.
 #[derive(Clone, Debug, Serialize, Deserialize)]

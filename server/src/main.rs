@@ -56,7 +56,12 @@ fn serve(config: Config) -> ExitCode {
     };
     let result = runtime.block_on(async {
         let stop = signals::watch()?;
-        let server = Server::start(&config).await?;
+        let mut stopped = stop.clone();
+        let server = tokio::select! {
+            server = Server::start(&config) => server?,
+            // It may be waiting for its store.
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+        };
         let address = server.address()?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");

@@ -120,6 +120,18 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     );
     draining(false);
     describe_gauge!("roomtone_nodes", "Nodes over the same store, by state");
+    describe_gauge!(
+        "roomtone_follow_connected",
+        "Whether the log of other nodes can be followed, 0 or 1"
+    );
+    describe_counter!(
+        "roomtone_followed_rows_total",
+        "Rows of other nodes that were read from the log because no bus carried them"
+    );
+    describe_counter!(
+        "roomtone_follow_reloads_total",
+        "Documents read anew while they were open because something was missing"
+    );
     // A second recorder would have been refused above.
     let _ = HOT.set(Hot::default());
     Ok(handle)
@@ -339,6 +351,21 @@ pub fn bus_dropped(reason: &'static str, count: usize) {
 /// A room found that something of other nodes is missing, or may be.
 pub fn bus_gap() {
     counter!("roomtone_bus_gaps_total").increment(1);
+}
+
+/// Whether what other nodes write to the log is heard.
+pub fn follow_connected(is_connected: bool) {
+    gauge!("roomtone_follow_connected").set(if is_connected { 1.0 } else { 0.0 });
+}
+
+/// Something of another node was read from the log.
+pub fn followed() {
+    counter!("roomtone_followed_rows_total").increment(1);
+}
+
+/// A document that is open is read anew.
+pub fn follow_reload() {
+    counter!("roomtone_follow_reloads_total").increment(1);
 }
 
 /// A part of an exchange of state vectors: `asked`, `answered`, `received`.

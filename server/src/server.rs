@@ -22,17 +22,30 @@ use crate::hub::{Context, Hub};
 use crate::limits::{CLOSE_MS_MAX, STORE_CLOSE_MS_MAX};
 use crate::registry::{self, Registry};
 use crate::saver::Saver;
-use crate::{collector, http, listener, metrics};
+use crate::{collector, http, listener, metrics, waiting};
 
-async fn open_store(place: &StorePlace, blobs: Option<BlobStore>) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match (place, blobs) {
-        (StorePlace::Sqlite(path), None) => Arc::new(SqliteStore::open(path).await?),
-        (StorePlace::Sqlite(path), Some(blobs)) => Arc::new(SqliteStore::open_with_blobs(path, blobs).await?),
-        (StorePlace::Postgres(options), None) => Arc::new(PostgresStore::open(options.clone()).await?),
-        (StorePlace::Postgres(options), Some(blobs)) => {
-            Arc::new(PostgresStore::open(options.clone().blobs(blobs)).await?)
+async fn open_store(
+    config: &Config,
+    blobs: Option<BlobStore>,
+    socket: &TcpListener,
+) -> anyhow::Result<Arc<dyn Store>> {
+    match (&config.store, blobs) {
+        (StorePlace::Sqlite(path), None) => Ok(Arc::new(SqliteStore::open(path).await?)),
+        (StorePlace::Sqlite(path), Some(blobs)) => {
+            Ok(Arc::new(SqliteStore::open_with_blobs(path, blobs).await?))
         }
-    })
+        (StorePlace::Postgres(options), blobs) => {
+            let options = match blobs {
+                Some(blobs) => options.clone().blobs(blobs),
+                None => options.clone(),
+            };
+            let open = || async {
+                let store: Arc<dyn Store> = Arc::new(PostgresStore::open(options.clone()).await?);
+                Ok::<_, StoreError>(store)
+            };
+            waiting::open(open, config.store_wait, socket).await
+        }
+    }
 }
 
 /// What somebody has to change is said now. What may pass is not: a node comes up while the blob store is away, and serves
@@ -56,13 +69,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store, builds the parts and binds the address.
+    /// Binds the address, opens the store and builds the parts.
     ///
     /// # Errors
     /// In words for the operator: the store cannot be opened, or the address is taken.
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         let metrics = metrics::install().context("metrics")?;
         tokio::spawn(metrics::keep_up(metrics.clone()));
+        // First: while the store is waited for, this node says so.
+        let socket = listener::bind(config.listen).with_context(|| {
+            format!(
+                "cannot listen on {}; is another server running there? --listen takes another",
+                config.listen
+            )
+        })?;
         let blobs = match &config.blobs {
             Some(options) => Some(
                 open_blobs(options)
@@ -71,7 +91,7 @@ impl Server {
             ),
             None => None,
         };
-        let store = open_store(&config.store, blobs.clone())
+        let store = open_store(config, blobs.clone(), &socket)
             .await
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
         let limits = Arc::new(config.limits.clone());
@@ -105,12 +125,6 @@ impl Server {
                 Authenticator::jwt(secret, audience.as_deref(), issuer.as_deref())
             }
         };
-        let socket = listener::bind(config.listen).with_context(|| {
-            format!(
-                "cannot listen on {}; is another server running there? --listen takes another",
-                config.listen
-            )
-        })?;
         let address = match &config.advertise {
             Some(address) => address.clone(),
             None => registry::derive_address(socket.local_addr().context("the socket has no address")?),

@@ -10,7 +10,7 @@ use crate::rows::load::Loaded;
 use crate::{StoreError, Stored};
 
 /// Where a store has its large snapshots: in blobs, or in the database like the others.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshots {
     blobs: Option<BlobStore>,
 }

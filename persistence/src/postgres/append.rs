@@ -1,7 +1,7 @@
 //! Writing batches to the log.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::Connection;
@@ -29,14 +29,27 @@ pub(crate) struct Appender {
     /// Appends that were answered, oldest first: their entries are of no more use, but for the youngest, whose answers may
     /// still be lost on their way to whoever asked.
     settled: Mutex<VecDeque<i64>>,
-    /// Whether followers are told at once.
+    /// Whether followers are told at once. PostgreSQL lets transactions that announce something commit one after the other
+    /// only, those of all nodes.
     pub(crate) announces: AtomicBool,
+    /// Appends under way that began when it was off.
+    silent: AtomicUsize,
+}
+
+/// An append that announces nothing, for as long as it is under way.
+struct Silent<'a>(&'a AtomicUsize);
+
+impl Drop for Silent<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// An append on its way: the batches, and the rows that each is framed into.
 #[derive(Clone, Copy)]
 struct Append<'a> {
     entry: Entry<'a>,
+    announces: bool,
     batches: &'a [Batch],
     framed: &'a [Vec<Vec<u8>>],
 }
@@ -49,7 +62,13 @@ impl Appender {
             ids: Mutex::default(),
             settled: Mutex::default(),
             announces: AtomicBool::new(false),
+            silent: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether an append is under way that began when [`Appender::announces`] was off.
+    pub(crate) fn has_silent(&self) -> bool {
+        self.silent.load(Ordering::SeqCst) > 0
     }
 
     /// Remembers the id of a document, so that the next append finds it in one statement.
@@ -73,6 +92,11 @@ impl Appender {
         batches: &[Batch],
         framed: &[Vec<Vec<u8>>],
     ) -> Result<Vec<Appended>, StoreError> {
+        // Counted before it is known whether it will be silent.
+        self.silent.fetch_add(1, Ordering::SeqCst);
+        let silent = Silent(&self.silent);
+        let announces = self.announces.load(Ordering::SeqCst);
+        let _silent = (!announces).then_some(silent);
         let append = Append {
             entry: Entry {
                 run: self.run,
@@ -80,6 +104,7 @@ impl Appender {
                 id,
                 crc32: ledger::crc32(batches, framed),
             },
+            announces,
             batches,
             framed,
         };
@@ -87,15 +112,7 @@ impl Appender {
         let settled = self.take_settled(id.sequence());
         let appended = match self.known(batches) {
             Some(docs) if framed.iter().flatten().map(Vec::len).sum::<usize>() <= INSERT_BYTES_TARGET => {
-                match at_once(
-                    connection,
-                    append,
-                    &docs,
-                    &settled,
-                    self.announces.load(Ordering::Relaxed),
-                )
-                .await?
-                {
+                match at_once(connection, append, &docs, &settled).await? {
                     true => vec![Appended::Stored; batches.len()],
                     false => self.step_by_step(connection, append, &settled).await?,
                 }
@@ -194,12 +211,12 @@ impl Appender {
                 is_empty = false;
                 rows.push(row.id, row.epoch, blob);
                 if rows.bytes >= INSERT_BYTES_TARGET {
-                    std::mem::take(&mut rows).insert(&mut transaction, self).await?;
+                    std::mem::take(&mut rows).insert(&mut transaction, append).await?;
                 }
             }
         }
         if !rows.records.is_empty() {
-            rows.insert(&mut transaction, self).await?;
+            rows.insert(&mut transaction, append).await?;
         }
         // Last, when the answer is known: an entry that stands there already undoes what was just written.
         if is_empty || !ledger::enter(&mut transaction, append.entry, &appended).await? {
@@ -238,7 +255,6 @@ async fn at_once(
     append: Append<'_>,
     docs: &HashMap<&DocId, (i64, Epoch)>,
     settled: &[i64],
-    announces: bool,
 ) -> Result<bool, StoreError> {
     let mut rows = LogRows::default();
     for (batch, blobs) in append.batches.iter().zip(append.framed) {
@@ -278,9 +294,10 @@ async fn at_once(
              SELECT new.document_id, new.epoch, entry.run, new.crc32, new.records \
              FROM entry, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[]) \
                  WITH ORDINALITY AS new (document_id, epoch, crc32, records, place) ORDER BY new.place \
-             RETURNING document_id, id \
+             RETURNING document_id, id, octet_length(records) AS bytes, run \
          ) \
-         SELECT count(*), count(CASE WHEN $14 THEN pg_notify($15, document_id || ':' || id)::text END) FROM inserted",
+         SELECT count(*), count(CASE WHEN $14 THEN \
+             pg_notify($15, document_id || ':' || id || ':' || bytes || ':' || run)::text END) FROM inserted",
     )
     .bind(ids)
     .bind(tenants)
@@ -295,7 +312,7 @@ async fn at_once(
     .bind(rows.epochs)
     .bind(rows.sums)
     .bind(rows.records)
-    .bind(announces)
+    .bind(append.announces)
     .bind(CHANNEL)
     .fetch_one(connection)
     .await?;
@@ -322,22 +339,23 @@ impl<'a> LogRows<'a> {
         self.bytes += blob.len();
     }
 
-    async fn insert(self, connection: &mut PgConnection, appender: &Appender) -> Result<(), StoreError> {
+    async fn insert(self, connection: &mut PgConnection, append: Append<'_>) -> Result<(), StoreError> {
         sqlx::query(
             "WITH inserted AS ( \
                  INSERT INTO log (document_id, epoch, run, crc32, records) \
                  SELECT document_id, epoch, $1, crc32, records \
                  FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) \
                      WITH ORDINALITY AS new (document_id, epoch, crc32, records, place) ORDER BY place \
-                 RETURNING document_id, id \
-             ) SELECT count(CASE WHEN $6 THEN pg_notify($7, document_id || ':' || id)::text END) FROM inserted",
+                 RETURNING document_id, id, octet_length(records) AS bytes, run \
+             ) SELECT count(CASE WHEN $6 THEN \
+                 pg_notify($7, document_id || ':' || id || ':' || bytes || ':' || run)::text END) FROM inserted",
         )
-        .bind(appender.run)
+        .bind(append.entry.run)
         .bind(self.document_ids)
         .bind(self.epochs)
         .bind(self.sums)
         .bind(self.records)
-        .bind(appender.announces.load(Ordering::Relaxed))
+        .bind(append.announces)
         .bind(CHANNEL)
         .execute(connection)
         .await?;

@@ -103,6 +103,7 @@ pub(crate) async fn write(
         transaction.rollback().await?;
         return Ok(Compacted::Stale);
     };
+    document::announce_move(&mut transaction, row.id).await?;
     transaction.commit().await?;
     Ok(Compacted::Done(generation))
 }

@@ -58,10 +58,6 @@ impl Connections {
         }
     }
 
-    pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.options
-    }
-
     /// Waits for a connection that works, for as long as [`POSTGRES_WAIT_SECONDS`].
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, StoreError> {
         match timeout(Duration::from_secs(POSTGRES_WAIT_SECONDS), self.wait()).await {
@@ -148,16 +144,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The pause after so many failures in a row and one more.
-fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     let longest = RECONNECT_MS_MIN
         .saturating_mul(1 << failures.min(20))
         .min(RECONNECT_MS_MAX);
     Duration::from_millis(rand::rng().random_range(longest / 2..=longest))
 }
 
-/// Connects, and sets what every connection needs.
+/// Connects.
 async fn establish(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let mut connection = options.connect().await?;
+    configure(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Sets what every connection needs.
+pub(crate) async fn configure(connection: &mut PgConnection) -> Result<(), StoreError> {
     // An abandoned transaction keeps its locks until the server finds out: it is told to look.
     let settings = format!(
         "SET statement_timeout = '{POSTGRES_STATEMENT_SECONDS}s'; SET lock_timeout = '{POSTGRES_LOCK_SECONDS}s'; \
@@ -167,7 +169,7 @@ async fn establish(options: &PgConnectOptions) -> Result<PgConnection, StoreErro
     );
     // Safe: the text is made of constants.
     sqlx::raw_sql(AssertSqlSafe(settings))
-        .execute(&mut connection)
+        .execute(&mut *connection)
         .await?;
     // An acknowledged edit survives the loss of power, whatever the database, the role or the URL say. An operator who
     // waits for standbys too (remote_apply) goes on doing so.
@@ -175,14 +177,14 @@ async fn establish(options: &PgConnectOptions) -> Result<PgConnection, StoreErro
         "SELECT CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply') \
          THEN current_setting('synchronous_commit') ELSE set_config('synchronous_commit', 'on', false) END",
     )
-    .fetch_one(&mut connection)
+    .fetch_one(connection)
     .await?;
     if !["on", "remote_apply"].contains(&commits.as_str()) {
         return Err(StoreError::Misconfigured(format!(
             "synchronous_commit is {commits} and cannot be set: allow this role to set it to on"
         )));
     }
-    Ok(connection)
+    Ok(())
 }
 
 /// The use of one connection. Dropping it closes the connection, which undoes what was begun; only [`Lease::settle`]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+use super::follow::CHANNEL;
 use crate::record::{Epoch, Generation};
 use crate::rows::document::{DocumentColumns, DocumentRow};
 use crate::rows::sql::Tables;
@@ -43,12 +44,46 @@ pub(crate) async fn hold(
     row.map(|row| row.check(doc)).transpose()
 }
 
+/// A document and its row.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) doc: DocId,
+    pub(crate) row: DocumentRow,
+}
+
 #[derive(Debug, sqlx::FromRow)]
-struct Named {
+struct NamedColumns {
     tenant: String,
     name: String,
     #[sqlx(flatten)]
     columns: DocumentColumns,
+}
+
+impl NamedColumns {
+    fn check(self) -> Result<Named, StoreError> {
+        let doc = DocId::new(&self.tenant, &self.name)
+            .map_err(|_| StoreError::Corrupt(format!("a bad name: {:?}", self.name)))?;
+        let row = self.columns.check(&doc)?;
+        Ok(Named { doc, row })
+    }
+}
+
+/// Finds documents without holding them. One whose row is damaged is left out: whoever loads it hears of that.
+pub(crate) async fn find_beside(
+    connection: &mut PgConnection,
+    docs: &[&DocId],
+) -> Result<Vec<Named>, StoreError> {
+    let (tenants, names) = names(docs);
+    let rows: Vec<NamedColumns> = sqlx::query_as(
+        "SELECT d.tenant, d.name, d.id, d.epoch, d.generation, d.created_ms, d.crc32 FROM documents AS d \
+         JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, name) \
+         ON d.tenant = wanted.tenant COLLATE \"C\" AND d.name = wanted.name COLLATE \"C\"",
+    )
+    .bind(tenants)
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| row.check().ok()).collect())
 }
 
 /// Finds documents, and holds each of them alone. Those that nobody knows are missing in the answer.
@@ -57,7 +92,7 @@ pub(crate) async fn find_all(
     docs: &[&DocId],
 ) -> Result<HashMap<DocId, DocumentRow>, StoreError> {
     let (tenants, names) = names(docs);
-    let rows: Vec<Named> = sqlx::query_as(
+    let rows: Vec<NamedColumns> = sqlx::query_as(
         "SELECT d.tenant, d.name, d.id, d.epoch, d.generation, d.created_ms, d.crc32 FROM documents AS d \
          JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, name) \
          ON d.tenant = wanted.tenant COLLATE \"C\" AND d.name = wanted.name COLLATE \"C\" \
@@ -68,12 +103,7 @@ pub(crate) async fn find_all(
     .fetch_all(connection)
     .await?;
     rows.into_iter()
-        .map(|row| {
-            let doc = DocId::new(&row.tenant, &row.name)
-                .map_err(|_| StoreError::Corrupt(format!("a bad name: {:?}", row.name)))?;
-            let checked = row.columns.check(&doc)?;
-            Ok((doc, checked))
-        })
+        .map(|row| row.check().map(|named| (named.doc, named.row)))
         .collect()
 }
 
@@ -147,8 +177,19 @@ pub(crate) async fn delete(connection: &mut PgConnection, doc: &DocId) -> Result
     }
     let row = row.deleted();
     transaction.update_document(doc, &row).await?;
+    announce_move(&mut transaction, row.id).await?;
     transaction.commit().await?;
     Ok(row.epoch)
+}
+
+/// Announces that rows of a document have left the log, to the followers of all nodes.
+pub(crate) async fn announce_move(connection: &mut PgConnection, document_id: i64) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, $2 || ':0:0:')")
+        .bind(CHANNEL)
+        .bind(document_id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Tenants and names as two columns.

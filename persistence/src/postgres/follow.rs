@@ -1,259 +1,336 @@
 //! What other nodes write, read from the log itself: for when there is no other way to hear of it.
+//!
+//! One connection listens and looks. It looks twice a second for ids of rows that other runs wrote, which costs next to
+//! nothing, and reads the rows that nobody else vouches for. What is announced is read at once: a node announces its
+//! appends while nothing else carries them. That this connection answers is what shows that announcements are heard; when it
+//! is made anew, everything since some time before is looked at again.
 
-use std::collections::{HashMap, HashSet};
+mod horizon;
+mod look;
+mod sql;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgListener, PgPool};
-use tokio::time::{Instant, sleep_until};
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
-use super::connections::within;
-use super::document::names;
-use super::{PostgresStore, read};
-use crate::limits::FOLLOW_POLL_MS;
-use crate::record::{Epoch, Generation, Row};
-use crate::rows::document::{DocumentColumns, DocumentRow};
-use crate::rows::log::LogColumns;
-use crate::{DocId, StoreError, Stored};
+use self::look::{Look, Looker};
+use super::append::Appender;
+use super::connections::{configure, pause};
+use crate::blobs::Snapshots;
+use crate::follow::{Follow, Followed, Listener, Vouched, WatchId};
+use crate::limits::{FOLLOW_LOOK_SECONDS, FOLLOW_PACE_MS, FOLLOW_POLL_MS, POSTGRES_CONNECT_SECONDS};
+use crate::record::{Epoch, Generation};
+use crate::{DocId, StoreError};
 
-/// The channel on which appends are announced, as `DOCUMENT:ROW`.
+/// The channel on which appends are announced, as `DOCUMENT:ROW:BYTES:RUN`; compactions and deletions with row 0.
 pub(crate) const CHANNEL: &str = "roomtone_log";
 
-/// Follows the log of some documents. What this store wrote itself is left out.
-///
-/// It looks every [`FOLLOW_POLL_MS`], and at once when another node announces an append ([`PostgresStore::announce`]).
-/// An announcement is a hint: without one, or with a broken connection, nothing is missed and it only takes longer. Rows
-/// are told apart one by one and never by a range of ids, since rows of several nodes are committed out of order.
-#[derive(Debug)]
-pub struct Follower<'a> {
-    store: &'a PostgresStore,
-    watched: HashMap<DocId, Watched>,
-    /// One connection of its own, in sqlx's pool because its listener wants one.
-    pool: PgPool,
-    listener: Option<PgListener>,
-    look_at: Instant,
+/// Follows the log of the documents that are watched.
+pub(crate) struct Follower {
+    shared: Shared,
+    options: PgConnectOptions,
+    appender: Arc<Appender>,
+    snapshots: Snapshots,
+    task: tokio::sync::Mutex<Task>,
 }
 
-#[derive(Debug)]
-struct Watched {
-    /// Unknown until the document is written to.
-    id: Option<i64>,
+/// What those who watch change.
+pub(crate) struct Shared {
+    watched: Mutex<BTreeMap<DocId, Watched>>,
+    next_watch: AtomicU64,
+    /// [`Horizon::settled`] of the last look.
+    settled: AtomicI64,
+    wake: Notify,
+}
+
+pub(crate) struct Watched {
+    watch: WatchId,
+    listener: Arc<dyn Listener>,
+    /// What was loaded; none before that.
+    base: Option<Base>,
+    /// Rows up to here were looked at, or are in what was loaded.
+    settled: i64,
+    wants: Wants,
+    /// A row above this one has left the log before it was read.
+    gone_after: Option<i64>,
+    /// Since when a compaction is known of which others may have told all that it merged.
+    moved: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Base {
     epoch: Epoch,
     generation: Generation,
-    /// Rows of the log that need not be told any more.
-    seen: HashSet<i64>,
 }
 
-/// What happened to a document that is followed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Followed {
-    /// Another node wrote this.
-    Row(DocId, Row),
-    /// The document was compacted, deleted or restored, or a row is damaged: what was not told before may no longer be
-    /// in the log. Load it, and watch it anew.
-    Reload(DocId),
+/// What somebody has asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wants {
+    Nothing,
+    Check,
+    Reload,
 }
 
-impl<'a> Follower<'a> {
-    pub(crate) fn new(store: &'a PostgresStore) -> Follower<'a> {
+/// What only the task that follows uses.
+#[derive(Default)]
+struct Task {
+    listener: Option<PgListener>,
+    looker: Option<Looker>,
+    failures: u32,
+    poll_at: Option<Instant>,
+    looked: Option<Instant>,
+}
+
+/// A row that another run wrote, as it is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    document_id: i64,
+    /// 0: the document was compacted or deleted.
+    row: i64,
+    bytes: usize,
+}
+
+impl Follower {
+    pub(crate) fn new(options: PgConnectOptions, appender: Arc<Appender>, snapshots: Snapshots) -> Follower {
         Follower {
-            store,
-            watched: HashMap::new(),
-            pool: sqlx::postgres::PgPoolOptions::new()
-                .max_connections(1)
-                .connect_lazy_with(store.readers.options().clone()),
-            listener: None,
-            look_at: Instant::now(),
+            shared: Shared {
+                watched: Mutex::default(),
+                next_watch: AtomicU64::new(1),
+                settled: AtomicI64::new(0),
+                wake: Notify::new(),
+            },
+            options,
+            appender,
+            snapshots,
+            task: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Follows a document from what was loaded of it.
-    pub fn watch(&mut self, doc: &DocId, stored: &Stored) {
-        let watched = Watched {
-            id: None,
-            epoch: stored.epoch,
-            generation: stored.generation,
-            seen: stored.rows.iter().map(|row| row.id.0).collect(),
+    fn want(&self, doc: &DocId, wants: Wants) {
+        if let Some(watched) = self.shared.lock().get_mut(doc) {
+            watched.wants = watched.wants.max(wants);
+        }
+        self.shared.wake.notify_one();
+    }
+
+    async fn step(&self, task: &mut Task, vouched: Vouched<'_>) -> Result<(), StoreError> {
+        let run = self.appender.run;
+        let is_new = task.listener.is_none();
+        if is_new {
+            if task.failures > 0 {
+                sleep(pause(task.failures - 1)).await;
+            }
+            task.listener = Some(listen(&self.options).await?);
+        }
+        let Some(listener) = &mut task.listener else {
+            return Ok(());
         };
-        self.watched.insert(doc.clone(), watched);
-    }
-
-    /// Follows a document no longer.
-    pub fn forget(&mut self, doc: &DocId) {
-        self.watched.remove(doc);
-    }
-
-    /// Waits until it is time to look or another node has announced something, and looks. May well return nothing.
-    ///
-    /// Dropping the call loses nothing but time.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be read; the next call looks again after a pause.
-    pub async fn next(&mut self) -> Result<Vec<Followed>, StoreError> {
-        let ids: HashSet<i64> = self.watched.values().filter_map(|watched| watched.id).collect();
-        tokio::select! {
-            () = sleep_until(self.look_at) => {}
-            () = announced(&mut self.listener, &self.pool, &ids) => {}
-        }
-        self.look_at = Instant::now() + Duration::from_millis(FOLLOW_POLL_MS);
-        self.look().await
-    }
-
-    async fn look(&mut self) -> Result<Vec<Followed>, StoreError> {
-        let docs: Vec<&DocId> = self.watched.keys().collect();
-        if docs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let seen: HashSet<i64> = self
-            .watched
-            .values()
-            .flat_map(|watched| watched.seen.iter().copied())
-            .collect();
-        let mut lease = self.store.readers.lease().await?;
-        let run = self.store.appender.run;
-        let found = within(look(lease.connection(), &docs, run, &seen)).await;
-        let found = lease.settle(found)?;
-        let mut followed = Vec::new();
-        for (doc, mut found) in found {
-            let Some(watched) = self.watched.get_mut(&doc) else {
-                continue;
-            };
-            watched.id = Some(found.row.id);
-            // An id that has left the log never comes back.
-            watched.seen = found.ids;
-            let is_moved = (watched.epoch, watched.generation) != (found.row.epoch, found.row.generation);
-            (watched.epoch, watched.generation) = (found.row.epoch, found.row.generation);
-            let rows: Result<Vec<Row>, _> = found
-                .news
-                .drain(..)
-                .map(|columns| columns.read(&found.row))
-                .collect();
-            match rows {
-                Ok(rows) if !is_moved => {
-                    followed.extend(rows.into_iter().map(|row| Followed::Row(doc.clone(), row)));
-                }
-                _ => followed.push(Followed::Reload(doc)),
+        let mut announced = Vec::new();
+        let mut is_asked = is_new;
+        if !is_new && let Some(poll_at) = task.poll_at {
+            tokio::select! {
+                () = sleep_until(poll_at) => {}
+                () = self.shared.wake.notified() => is_asked = true,
+                heard = listener.try_recv() => match heard {
+                    Ok(Some(heard)) => announced.extend(Announced::read(&heard, run)),
+                    Ok(None) => return Err(StoreError::Unavailable("the connection was closed".into())),
+                    Err(error) => return Err(error.into()),
+                },
+            }
+            // What is announced in a burst is read at once.
+            if let Some(looked) = task.looked {
+                sleep_until(looked + Duration::from_millis(FOLLOW_PACE_MS)).await;
             }
         }
-        Ok(followed)
-    }
-}
-
-/// A document as a look finds it.
-struct Found {
-    row: DocumentRow,
-    /// All that is in its log.
-    ids: HashSet<i64>,
-    /// What was not seen before, of other runs, in order.
-    news: Vec<LogColumns>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Named {
-    tenant: String,
-    name: String,
-    document_id: i64,
-    #[sqlx(flatten)]
-    columns: DocumentColumns,
-}
-
-#[derive(sqlx::FromRow)]
-struct News {
-    document_id: i64,
-    #[sqlx(flatten)]
-    columns: LogColumns,
-}
-
-async fn look(
-    connection: &mut PgConnection,
-    docs: &[&DocId],
-    run: Uuid,
-    seen: &HashSet<i64>,
-) -> Result<HashMap<DocId, Found>, StoreError> {
-    let (tenants, texts) = names(docs);
-    // One moment: a compaction in between would show the old generation without its rows.
-    let mut transaction = read::begin(connection).await?;
-    let rows: Vec<Named> = sqlx::query_as(
-        "SELECT d.tenant, d.name, d.id AS document_id, d.id, d.epoch, d.generation, d.created_ms, d.crc32 \
-         FROM documents AS d JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, name) \
-         ON d.tenant = wanted.tenant COLLATE \"C\" AND d.name = wanted.name COLLATE \"C\"",
-    )
-    .bind(tenants)
-    .bind(texts)
-    .fetch_all(&mut *transaction)
-    .await?;
-    let document_ids: Vec<i64> = rows.iter().map(|row| row.document_id).collect();
-    let log: Vec<(i64, i64, bool)> =
-        sqlx::query_as("SELECT document_id, id, run = $2 FROM log WHERE document_id = ANY($1)")
-            .bind(&document_ids)
-            .bind(run)
-            .fetch_all(&mut *transaction)
-            .await?;
-    let wanted: Vec<i64> = log
-        .iter()
-        .filter(|(_, id, is_own)| !is_own && !seen.contains(id))
-        .map(|(_, id, _)| *id)
-        .collect();
-    let news: Vec<News> = match wanted.is_empty() {
-        true => Vec::new(),
-        false => {
-            sqlx::query_as(
-                "SELECT document_id, id, epoch, crc32, records FROM log WHERE id = ANY($1) ORDER BY id",
-            )
-            .bind(wanted)
-            .fetch_all(&mut *transaction)
-            .await?
+        while let Some(heard) = listener.next_buffered() {
+            announced.extend(Announced::read(&heard, run));
         }
-    };
-    transaction.rollback().await?;
+        let now = Instant::now();
+        let polls = is_new || task.poll_at.is_none_or(|poll_at| now >= poll_at);
+        if !polls && !is_asked && announced.is_empty() {
+            // It was this node's own.
+            return Ok(());
+        }
+        if polls {
+            task.poll_at = Some(now + Duration::from_millis(FOLLOW_POLL_MS));
+        }
+        let looker = task
+            .looker
+            .get_or_insert_with(|| Looker::new(run, self.snapshots.clone()));
+        let vouched = vouched();
+        let announces = vouched.is_none();
+        let announced_before = self.appender.announces.swap(announces, Ordering::SeqCst);
+        let look = looker.look(
+            &self.shared,
+            listener,
+            Look {
+                announced,
+                is_new,
+                polls,
+                vouched,
+                begins_to_announce: announces && !announced_before,
+                // Behind the switch: whoever begins from now on announces by itself.
+                has_silent: self.appender.has_silent(),
+            },
+        );
+        let looked = timeout(Duration::from_secs(FOLLOW_LOOK_SECONDS), look).await;
+        looked.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(format!(
+                "PostgreSQL did not answer within {FOLLOW_LOOK_SECONDS} s"
+            )))
+        })?;
+        task.looked = Some(Instant::now());
+        task.failures = 0;
+        Ok(())
+    }
+}
 
-    let mut ids: HashMap<i64, HashSet<i64>> = HashMap::new();
-    for (document_id, id, _) in log {
-        ids.entry(document_id).or_default().insert(id);
+#[async_trait]
+impl Follow for Follower {
+    fn watch(&self, doc: &DocId, listener: Arc<dyn Listener>) -> WatchId {
+        let watch = WatchId(self.shared.next_watch.fetch_add(1, Ordering::Relaxed));
+        let watched = Watched {
+            watch,
+            listener,
+            base: None,
+            settled: self.shared.settled.load(Ordering::Acquire),
+            wants: Wants::Nothing,
+            gone_after: None,
+            moved: None,
+        };
+        self.shared.lock().insert(doc.clone(), watched);
+        watch
     }
-    let mut of_document: HashMap<i64, Vec<LogColumns>> = HashMap::new();
-    for one in news {
-        of_document.entry(one.document_id).or_default().push(one.columns);
+
+    fn loaded(&self, doc: &DocId, watch: WatchId, epoch: Epoch, generation: Generation) {
+        if let Some(watched) = self.shared.lock().get_mut(doc)
+            && watched.watch == watch
+        {
+            watched.base = Some(Base { epoch, generation });
+        }
     }
-    rows.into_iter()
-        .map(|named| {
-            let doc = DocId::new(&named.tenant, &named.name)
-                .map_err(|_| StoreError::Corrupt(format!("a bad name: {:?}", named.name)))?;
-            let found = Found {
-                row: named.columns.check(&doc)?,
-                ids: ids.remove(&named.document_id).unwrap_or_default(),
-                news: of_document.remove(&named.document_id).unwrap_or_default(),
-            };
-            Ok((doc, found))
+
+    fn forget(&self, doc: &DocId, watch: WatchId) {
+        let mut watched = self.shared.lock();
+        if watched.get(doc).is_some_and(|watched| watched.watch == watch) {
+            watched.remove(doc);
+        }
+    }
+
+    fn check(&self, doc: &DocId) {
+        self.want(doc, Wants::Check);
+    }
+
+    fn reload(&self, doc: &DocId) {
+        self.want(doc, Wants::Reload);
+    }
+
+    async fn next(&self, vouched: Vouched<'_>) -> Result<(), StoreError> {
+        let mut task = self.task.lock().await;
+        let done = self.step(&mut task, vouched).await;
+        if done.is_err() {
+            // It is not known what state it is in.
+            task.listener = None;
+            task.failures = task.failures.saturating_add(1);
+        }
+        done
+    }
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<DocId, Watched>> {
+        // Nothing in here can panic half-way.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of these documents, those that are watched.
+    fn watches<'a>(&self, docs: impl Iterator<Item = &'a DocId>) -> BTreeSet<DocId> {
+        let watched = self.lock();
+        docs.filter(|doc| watched.contains_key(*doc)).cloned().collect()
+    }
+
+    /// Tells whoever watches a document.
+    fn tell(&self, doc: &DocId, followed: impl IntoIterator<Item = Followed>) {
+        let listener = self.lock().get(doc).map(|watched| watched.listener.clone());
+        if let Some(listener) = listener {
+            followed.into_iter().for_each(|one| listener.tell(one));
+        }
+    }
+}
+
+impl Announced {
+    /// None for what this run announced itself, and for what is no announcement. A compaction of its own may have merged
+    /// what it does not have yet.
+    fn read(heard: &PgNotification, run: Uuid) -> Option<Announced> {
+        Announced::parse(heard.payload(), run)
+    }
+
+    fn parse(payload: &str, run: Uuid) -> Option<Announced> {
+        let mut parts = payload.split(':');
+        let mut number = || parts.next()?.parse::<i64>().ok();
+        let (document_id, row, bytes) = (number()?, number()?, number()?);
+        let is_own = parts.next()?.parse() == Ok(run);
+        (!is_own || row == 0).then_some(Announced {
+            document_id,
+            row,
+            bytes: usize::try_from(bytes).unwrap_or(0),
         })
-        .collect()
+    }
 }
 
-/// Waits for an announcement of one of these documents. Without a connection it waits for ever, and the next call tries to
-/// have one.
-async fn announced(listener: &mut Option<PgListener>, pool: &PgPool, ids: &HashSet<i64>) {
-    if listener.is_none() {
-        *listener = listen(pool).await.ok();
-    }
-    while let Some(listening) = listener {
-        match listening.recv().await {
-            Ok(heard) => {
-                let document = heard.payload().split(':').next().unwrap_or_default();
-                if document.parse().is_ok_and(|id| ids.contains(&id)) {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "announcements of other nodes are not heard");
-                *listener = None;
-            }
+/// A connection that hears announcements.
+async fn listen(options: &PgConnectOptions) -> Result<PgListener, StoreError> {
+    let patience = Duration::from_secs(POSTGRES_CONNECT_SECONDS);
+    // In a pool of its own, because the listener wants one. It is never used for a second connection.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(patience)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                configure(connection)
+                    .await
+                    .map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+            })
+        })
+        .connect_with(options.clone())
+        .await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.eager_reconnect(false);
+    let listens = timeout(patience, listener.listen(CHANNEL)).await;
+    listens.map_err(|_| StoreError::Unavailable("PostgreSQL does not answer".into()))??;
+    Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_are_read_and_ones_own_rows_left_out() {
+        let run = Uuid::from_u128(7);
+        let other = Uuid::from_u128(8);
+        let announced = |row| {
+            Some(Announced {
+                document_id: 5,
+                row,
+                bytes: 100,
+            })
+        };
+        assert_eq!(Announced::parse(&format!("5:6:100:{other}"), run), announced(6));
+        assert_eq!(Announced::parse(&format!("5:6:100:{run}"), run), None);
+        assert_eq!(Announced::parse(&format!("5:0:100:{run}"), run), announced(0));
+        assert_eq!(Announced::parse("5:0:100:", run), announced(0));
+        for nonsense in ["", "5", "5:6", "5:6:7", "x:6:7:8", ":::"] {
+            assert_eq!(Announced::parse(nonsense, run), None, "{nonsense}");
         }
     }
-    std::future::pending().await
-}
-
-async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    Ok(listener)
 }

@@ -1,5 +1,6 @@
 //! Opening a database: what it must be able to promise, and its schema.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use super::append::Appender;
 use super::connections::Connections;
+use super::follow::Follower;
 use super::lease::Claims;
 use super::{PostgresOptions, PostgresStore, ledger, schema};
 use crate::StoreError;
@@ -35,24 +37,45 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<PostgresStore, Stor
         ))
     })??;
     tracing::info!(database = %options, node = options.node, %run, "PostgreSQL store");
+    let appender = Arc::new(Appender::new(run, options.node));
     Ok(PostgresStore {
+        follower: Arc::new(Follower::new(
+            connect.clone(),
+            appender.clone(),
+            snapshots.clone(),
+        )),
         writers: Connections::new(connect.clone(), POSTGRES_WRITERS_COUNT_MAX),
         readers: Connections::new(connect.clone(), POSTGRES_READERS_COUNT_MAX),
         heartbeats: Connections::new(connect, POSTGRES_HEARTBEATS_COUNT_MAX),
-        appender: Appender::new(run, options.node),
+        appender,
         claims: Claims::default(),
         snapshots,
     })
 }
 
 async fn prepare(connect: &PgConnectOptions, blobs: Option<BlobStore>) -> Result<Snapshots, StoreError> {
-    let mut connection = connect.connect().await?;
+    let mut connection = connect.connect().await.map_err(refusal)?;
     check(&mut connection).await?;
     schema::bring_up_to_date(&mut connection).await?;
     ledger::prune(&mut connection).await?;
     let snapshots = Snapshots::new(blobs, &mut connection).await?;
     connection.close().await?;
     Ok(snapshots)
+}
+
+/// What a server that is there objects to. Nobody is seeing to that, unlike later on: it is to be said, and not waited for.
+fn refusal(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let what_to_do = match code.as_deref() {
+        Some("28P01" | "28000") => "see the user and the password in the URL, and pg_hba.conf",
+        Some("3D000") => "make the database with CREATE DATABASE ... ENCODING 'UTF8'",
+        Some("42501") => "allow the role to connect with GRANT CONNECT",
+        _ if matches!(error, sqlx::Error::Tls(_) | sqlx::Error::Configuration(_)) => {
+            "see sslmode and sslrootcert in the URL"
+        }
+        _ => return error.into(),
+    };
+    StoreError::Misconfigured(format!("{error}: {what_to_do}"))
 }
 
 #[derive(Debug, sqlx::FromRow)]

@@ -6,7 +6,7 @@ use super::checksum;
 use super::document::DocumentRow;
 use super::segment::Merged;
 use crate::limits::{ROW_BYTES_TARGET, UPDATE_BYTES_MAX};
-use crate::record::{Batch, Record, Row, RowId};
+use crate::record::{Batch, Epoch, Record, Row, RowId};
 use crate::stored::{Damage, Damaged};
 use crate::{StoreError, frame};
 
@@ -20,6 +20,23 @@ pub(crate) struct LogColumns {
 }
 
 impl LogColumns {
+    pub(crate) fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// The epoch that it says it was written in; what is no epoch is none that anything is in.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(u32::try_from(self.epoch).unwrap_or(0))
+    }
+
+    /// The document with this id, in the epoch that the row was written in.
+    pub(crate) fn document(&self, id: i64) -> DocumentRow {
+        DocumentRow {
+            epoch: self.epoch(),
+            ..DocumentRow::tombstone(id)
+        }
+    }
+
     /// Checks the row and reads its records.
     pub(crate) fn read(self, doc: &DocumentRow) -> Result<Row, Damage> {
         let id = RowId(self.id);

@@ -10,7 +10,7 @@
 mod address;
 mod envelope;
 pub mod memory;
-mod queue;
+pub(crate) mod queue;
 mod redis;
 mod senders;
 
@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use dashmap::{DashMap, Entry};
 use roomtone_persistence::{DocId, Epoch};
+use tokio::time::Instant;
 
 use crate::limits::{
     BUS_INBOX_BYTES_MAX, BUS_INBOX_COUNT_MAX, BUS_MESSAGE_BYTES_MAX, BUS_TURN_BYTES_MAX, BUS_TURN_COUNT_MAX,
@@ -90,6 +91,15 @@ impl Bus {
         match &self.shared.carrier {
             Carrier::Redis(redis) => redis.is_connected(),
             Carrier::Memory(port) => port.is_connected(),
+        }
+    }
+
+    /// Until when messages have come for certain: what was published before that has been received, or is known to be
+    /// missing. None while the bus does not work.
+    pub fn vouched(&self) -> Option<Instant> {
+        match &self.shared.carrier {
+            Carrier::Redis(redis) => redis.vouched(),
+            Carrier::Memory(port) => port.is_connected().then(Instant::now),
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// What waits for one reader.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(crate) struct Queue<T> {
     count_max: usize,
     bytes_max: usize,
     state: Mutex<State<T>>,
@@ -23,15 +23,15 @@ struct State<T> {
 
 /// What a reader takes at once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Taken<T> {
+pub(crate) struct Taken<T> {
     /// In order.
-    pub(super) items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// Something was lost since the last time: here, or on the way here.
-    pub(super) has_gap: bool,
+    pub(crate) has_gap: bool,
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(count_max: usize, bytes_max: usize) -> Queue<T> {
+    pub(crate) fn new(count_max: usize, bytes_max: usize) -> Queue<T> {
         Queue {
             count_max,
             bytes_max,
@@ -46,7 +46,7 @@ impl<T> Queue<T> {
 
     /// Queues an item, or loses it when there is no space: then the reader is told of a gap. An empty queue takes an item
     /// of any size. Returns whether it fitted.
-    pub(super) fn push(&self, item: T, bytes: usize) -> bool {
+    pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
         let mut state = self.lock();
         let fits = state.items.is_empty()
             || (state.items.len() < self.count_max && state.bytes.saturating_add(bytes) <= self.bytes_max);
@@ -62,14 +62,14 @@ impl<T> Queue<T> {
     }
 
     /// Something was lost on the way here.
-    pub(super) fn note_gap(&self) {
+    pub(crate) fn note_gap(&self) {
         self.lock().has_gap = true;
         self.ready.notify_one();
     }
 
     /// Waits until there is something, and takes up to `count` items that together stay within `bytes`, but at least one.
     /// Loses nothing when it is dropped while it waits. There is one reader.
-    pub(super) async fn take(&self, count: usize, bytes: usize) -> Taken<T> {
+    pub(crate) async fn take(&self, count: usize, bytes: usize) -> Taken<T> {
         loop {
             if let Some(taken) = self.try_take(count, bytes) {
                 return taken;
@@ -79,7 +79,7 @@ impl<T> Queue<T> {
     }
 
     /// As [`Queue::take`]; none when nothing is there.
-    pub(super) fn try_take(&self, count: usize, bytes: usize) -> Option<Taken<T>> {
+    pub(crate) fn try_take(&self, count: usize, bytes: usize) -> Option<Taken<T>> {
         let mut state = self.lock();
         if state.items.is_empty() && !state.has_gap {
             return None;
@@ -104,7 +104,7 @@ impl<T> Queue<T> {
     }
 
     /// Bytes that wait.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.lock().bytes
     }
 

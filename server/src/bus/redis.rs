@@ -5,8 +5,8 @@
 //! [`super::Event::Gap`] once it is subscribed again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use super::queue::Queue;
 use crate::limits::{
     BUS_BATCH_BYTES_MAX, BUS_BATCH_COUNT_MAX, BUS_COMMAND_MS_MAX, BUS_PROBE_MS, BUS_QUEUE_BYTES_MAX,
     BUS_QUEUE_COUNT_MAX, BUS_RECEIVED_COUNT_MAX, BUS_RECONNECT_MS_MAX, BUS_RECONNECT_MS_MIN,
-    BUS_SUBSCRIBE_MS_MAX, BUS_SUBSCRIPTIONS_COUNT_MAX,
+    BUS_SUBSCRIBE_MS_MAX, BUS_SUBSCRIPTIONS_COUNT_MAX, BUS_VOUCH_MS,
 };
 use crate::metrics;
 
@@ -38,6 +38,8 @@ pub(super) struct Redis {
     publisher: Client,
     /// Whether what the others say comes here.
     is_connected: Arc<AtomicBool>,
+    /// When the last question was asked that was answered behind all that had come before.
+    proven: Arc<Mutex<Option<Instant>>>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -60,6 +62,7 @@ impl Redis {
         let is_sharded = address.is_cluster();
         let queue = Arc::new(Queue::new(BUS_QUEUE_COUNT_MAX, BUS_QUEUE_BYTES_MAX));
         let is_connected = Arc::new(AtomicBool::new(false));
+        let proven = Arc::new(Mutex::new(None));
         let (control, controls) = mpsc::unbounded_channel();
         metrics::bus_connected(false);
         let tasks = [
@@ -77,6 +80,7 @@ impl Redis {
                     rooms,
                     controls,
                     is_connected: is_connected.clone(),
+                    proven: proven.clone(),
                     is_known_away: false,
                     address: address.to_string(),
                 }
@@ -88,12 +92,19 @@ impl Redis {
             control,
             publisher,
             is_connected,
+            proven,
             tasks: tasks.iter().map(|task| task.abort_handle()).collect(),
         })
     }
 
     pub(super) fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Relaxed) && self.publisher.is_connected()
+    }
+
+    pub(super) fn vouched(&self) -> Option<Instant> {
+        let proven = *lock(&self.proven);
+        let vouches = Duration::from_millis(BUS_VOUCH_MS);
+        proven.filter(|proven| self.is_connected() && proven.elapsed() < vouches)
     }
 
     /// Waits until Redis has confirmed it, but not for long, and not at all while Redis is away: what is missed then is
@@ -249,6 +260,7 @@ struct Keeper {
     rooms: Arc<Rooms>,
     controls: mpsc::UnboundedReceiver<Control>,
     is_connected: Arc<AtomicBool>,
+    proven: Arc<Mutex<Option<Instant>>>,
     is_known_away: bool,
     address: String,
 }
@@ -328,6 +340,8 @@ impl Keeper {
             self.note_away(&error);
             return;
         }
+        // What is said from now on is heard.
+        *lock(&self.proven) = Some(Instant::now());
         self.rooms.gap_everywhere();
         self.is_connected.store(true, Ordering::Relaxed);
         metrics::bus_connected(true);
@@ -358,9 +372,10 @@ impl Keeper {
 
     /// Whether the connection still carries something. One that nobody told of its end is given up.
     async fn probe(&mut self) {
+        let asked = Instant::now();
         let result = self.subscriber.ping().await;
         match result {
-            Ok(()) if self.is_connected.load(Ordering::Relaxed) => {}
+            Ok(()) if self.is_connected.load(Ordering::Relaxed) => *lock(&self.proven) = Some(asked),
             // It came back without having been away for the client: subscribing had failed.
             Ok(()) => self.resubscribe().await,
             Err(error) => {
@@ -384,6 +399,11 @@ impl Keeper {
             );
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here can panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The connection that is subscribed.

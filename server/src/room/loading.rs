@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use roomtone_crdt::{Awareness, ConnectionId, Doc, Update, encode};
-use roomtone_persistence::{DocId, Epoch, Record, Stored};
+use roomtone_persistence::{DocId, Epoch, Generation, Record, Stored};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::following::Following;
 use super::reception::Preview;
 use super::release::Acks;
 use super::remote::Remote;
@@ -25,6 +26,7 @@ use crate::saver::Progress;
 pub(super) struct Loaded {
     pub(super) doc: Doc,
     pub(super) epoch: Epoch,
+    pub(super) generation: Generation,
     /// The snapshot, when it is the whole document: the frame for the first joiner is ready.
     pub(super) whole: Option<Update>,
     pub(super) bytes: usize,
@@ -127,6 +129,7 @@ fn build(stored: Stored, previewer: Option<oneshot::Sender<Preview>>) -> Result<
     let loaded = Loaded {
         doc,
         epoch: stored.epoch,
+        generation: stored.generation,
         whole,
         bytes: snapshot_bytes + log_bytes,
         log_bytes,
@@ -179,6 +182,8 @@ impl Awake {
         doc_id: &DocId,
         loaded: Loaded,
         remote: Option<Box<Remote>>,
+        following: Option<Box<Following>>,
+        others: ConnectionId,
     ) -> Awake {
         let log = context.saver.log(doc_id.clone(), loaded.epoch);
         let progress = log.watch();
@@ -200,6 +205,8 @@ impl Awake {
             confirming: VecDeque::new(),
             acks: Acks::default(),
             remote,
+            following,
+            others,
             askers: Vec::new(),
             deferred: Vec::new(),
             ysweet_due: None,

@@ -7,6 +7,8 @@
 mod accept;
 mod answer;
 mod drained;
+mod following;
+mod foreign;
 mod handle;
 mod loading;
 mod member;
@@ -37,6 +39,7 @@ use crate::limits::{
 use crate::saver::{Log, Progress};
 
 use drained::Drained;
+use following::Following;
 pub use handle::{Ask, RoomHandle, Seat};
 use handle::{Control, Delivery, Failure, Inbox};
 use loading::Loaded;
@@ -87,6 +90,10 @@ struct Awake {
     acks: Acks,
     /// The same room on other nodes, where there are any.
     remote: Option<Box<Remote>>,
+    /// What they write to the log, in a store that they share.
+    following: Option<Box<Following>>,
+    /// Whose name updates of other nodes wait under when their past is missing.
+    others: ConnectionId,
     /// Members whose Step1 is to be answered at the end of this turn.
     askers: Vec<ConnectionId>,
     /// Members whose Step1 is to be answered when something has reached the disk.
@@ -181,8 +188,16 @@ impl Room {
                         return End::Stop;
                     }
                     self.turn(deliveries.drain(..).map(|delivery| *delivery));
-                    // Neither of the two can keep the other waiting.
+                    // None of them can keep the others waiting.
                     self.take_waiting_remote();
+                    if let Err(close) = self.take_waiting_followed() {
+                        return End::Failed(close);
+                    }
+                }
+                news = following::told(&self.awake.following) => {
+                    if let Err(close) = self.take_followed(news) {
+                        return End::Failed(close);
+                    }
                 }
                 events = remote::heard(&self.awake.remote) => self.take_remote(events),
                 () = sleep_until(idle) => {
@@ -224,6 +239,7 @@ impl Room {
             self.send_awareness();
         }
         self.keep_remote_promises(now);
+        self.keep_following_promises(now);
     }
 
     /// Nobody has been here for long enough. Returns whether the room was retired.
@@ -320,6 +336,7 @@ impl Awake {
             Some(_) | None => None,
         };
         let remote = self.remote.as_ref().map(|remote| remote.due());
+        let following = self.following.as_ref().and_then(|following| following.due());
         [
             relay,
             self.withheld_deadline(),
@@ -327,6 +344,7 @@ impl Awake {
             self.integrate_due,
             self.awareness_due,
             remote,
+            following,
         ]
         .into_iter()
         .flatten()
@@ -363,6 +381,7 @@ async fn run(
         Some(bus) => Some(Box::pin(bus.subscribe(&doc_id)).await),
         None => None,
     };
+    let watch = hub.follower().map(|follower| follower.watch(&doc_id));
     // Not loaded is not empty: nothing is answered but with the stored document.
     let (loaded, mut waiting) = Box::pin(receive_while_loading(&context, &doc_id, &mut inbox)).await;
     let loaded = match loaded {
@@ -376,11 +395,13 @@ async fn run(
             return Box::pin(turn_away(&mut inbox, close)).await;
         }
     };
-    let remote = subscription.map(|subscription| {
-        let author = hub.connection_id();
-        Box::new(Remote::new(subscription, loaded.epoch, author))
+    let remote = subscription.map(|subscription| Box::new(Remote::new(subscription, loaded.epoch)));
+    let following = watch.map(|watch| {
+        watch.loaded(loaded.epoch, loaded.generation);
+        Box::new(Following::new(watch))
     });
-    let awake = Awake::new(&context, &doc_id, loaded, remote);
+    let others = hub.connection_id();
+    let awake = Awake::new(&context, &doc_id, loaded, remote, following, others);
     let mut room = Box::new(Room {
         doc_id,
         id,

@@ -13,15 +13,13 @@ use std::future::pending;
 
 use bytes::Bytes;
 use rand::Rng;
-use roomtone_crdt::{ClientId, ConnectionId, Outcome, StateVector, Turn, Update};
+use roomtone_crdt::{ClientId, ConnectionId, StateVector, Update};
 use roomtone_persistence::Epoch;
 use tokio::time::{Duration, Instant};
 
 use super::Room;
-use super::release::{Held, Receipt};
-use super::turn::{Breakage, Kind, Waiting};
+use super::foreign::{Foreign, checked};
 use crate::bus::{Arrival, Envelope, Event, Have, Message, Sender, Senders, Subscription};
-use crate::heavy::heavy;
 use crate::limits::{
     BUS_ANSWER_JITTER_MS, BUS_ASK_AGAIN_MS, BUS_ASK_JITTER_MS_MAX, BUS_ASK_MS_MIN, BUS_DIGEST_MS,
 };
@@ -34,8 +32,6 @@ pub(super) struct Remote {
     senders: Senders,
     /// The same room on other nodes, as far as they were heard lately.
     neighbours: HashMap<Sender, Neighbour>,
-    /// Whose name updates of other nodes wait under when their past is missing.
-    author: ConnectionId,
     /// Awareness ids that this node has spoken for.
     announced: HashSet<ClientId>,
     /// Awareness ids of other nodes that somebody introduces itself with here.
@@ -62,12 +58,6 @@ struct Owed {
     due: Instant,
 }
 
-/// An update of another node, checked.
-struct Foreign {
-    update: Update,
-    saved: bool,
-}
-
 /// What is heard in one turn and waits until its updates are integrated.
 #[derive(Default)]
 struct Heard {
@@ -76,14 +66,13 @@ struct Heard {
 }
 
 impl Remote {
-    pub(super) fn new(subscription: Subscription, epoch: Epoch, author: ConnectionId) -> Remote {
+    pub(super) fn new(subscription: Subscription, epoch: Epoch) -> Remote {
         let now = Instant::now();
         Remote {
             subscription,
             epoch,
             senders: Senders::default(),
             neighbours: HashMap::new(),
-            author,
             announced: HashSet::new(),
             contested: BTreeSet::new(),
             // The question is the announcement too. Twice: whoever has just opened is in nobody's numbers yet.
@@ -135,7 +124,7 @@ impl Remote {
 
     /// Something is missing here, or may be: in a moment the others are asked. Asked twice, because a question can be
     /// lost as well.
-    fn suspect_loss(&mut self, jitter_ms_max: u64) {
+    pub(super) fn suspect_loss(&mut self, jitter_ms_max: u64) {
         self.asks_left = 2;
         self.ask_within(jitter_ms_max);
     }
@@ -195,7 +184,7 @@ impl Room {
                 Event::Remote(envelope) => self.hear(envelope, &mut heard),
             }
         }
-        self.integrate_remote(heard.updates);
+        self.integrate_foreign(heard.updates);
         for (from, question, have, asks) in heard.haves {
             self.compare(from, question, &have, asks);
         }
@@ -208,7 +197,10 @@ impl Room {
             return;
         };
         if envelope.epoch != remote.epoch {
-            // Another lineage: what is of the past stays there, and of a newer one the log tells this room.
+            // Another lineage. What is of the past stays there; whether there is a newer one the store knows.
+            if let (true, Some(following)) = (envelope.epoch > remote.epoch, &self.awake.following) {
+                following.check();
+            }
             return;
         }
         let (from, sequence) = (envelope.from, envelope.sequence);
@@ -280,126 +272,10 @@ impl Room {
         }
     }
 
-    fn integrate_remote(&mut self, updates: Vec<Foreign>) {
-        let Some(remote) = &mut self.awake.remote else {
-            return;
-        };
-        if updates.is_empty() {
-            return;
-        }
-        if self.awake.broken.is_some() {
-            // What comes now would be lost with the document; it is asked for when there is one again.
-            remote.suspect_loss(BUS_ASK_JITTER_MS_MAX);
-            return;
-        }
-        let author = remote.author;
-        let unsaved: usize = updates
-            .iter()
-            .filter(|foreign| !foreign.saved)
-            .map(|foreign| foreign.update.bytes().len())
-            .sum();
-        if unsaved > 0 && !self.context.saver.has_space_for(unsaved) {
-            // The other node still has it, and says so every few seconds.
-            return;
-        }
-        let bytes: usize = updates.iter().map(|foreign| foreign.update.bytes().len()).sum();
-        metrics::turn(updates.len());
-        let batch: Vec<(ConnectionId, Update)> = updates
-            .iter()
-            .map(|foreign| (author, foreign.update.clone()))
-            .collect();
-        let before = self.awake.doc.state_vector().clone();
-        match heavy(bytes, || self.awake.doc.apply(&batch)) {
-            Ok(turn) => self.accept_remote(author, turn, updates, before),
-            Err(broken) => {
-                self.awake.broken = Some(Breakage {
-                    broken,
-                    suspects: updates.into_iter().map(|foreign| foreign.wait(author)).collect(),
-                    statuses: Vec::new(),
-                });
-            }
-        }
-    }
-
-    /// Relays what other nodes brought.
-    fn accept_remote(
-        &mut self,
-        author: ConnectionId,
-        turn: Turn,
-        updates: Vec<Foreign>,
-        before: StateVector,
-    ) {
-        if turn.late.iter().any(|late| late.author != author) {
-            // A member's update had waited for this. It is to be saved, acknowledged and published, and what came with it
-            // may be so once more.
-            let waiting = updates.into_iter().map(|foreign| foreign.wait(author)).collect();
-            return self.accept(turn, waiting, before);
-        }
-        let mut records = Vec::new();
-        let (mut lacks_past, mut is_full) = (false, false);
-        for (foreign, outcome) in updates.into_iter().zip(&turn.outcomes) {
-            match outcome {
-                Outcome::New => {
-                    if foreign.saved {
-                        self.awake.grow(foreign.update.bytes().len());
-                    } else {
-                        // It grows by these when they are submitted.
-                        records.push(self.record_of(&foreign.wait(author)));
-                    }
-                }
-                Outcome::Nothing => {}
-                Outcome::Pending => lacks_past = true,
-                Outcome::PendingFull => is_full = true,
-            }
-        }
-        if is_full {
-            self.awake.doc.forget_pending(author);
-        }
-        if let (true, Some(remote)) = (lacks_past || is_full, &mut self.awake.remote) {
-            remote.suspect_loss(BUS_ANSWER_JITTER_MS);
-        }
-        let number = self.submit(records);
-        if let Some(merged) = turn.update {
-            let parts = vec![(author, merged.clone())];
-            self.hold(Held::Relay {
-                number,
-                merged,
-                parts,
-                before,
-                is_local: false,
-            });
-        }
-    }
-
     /// The document was built anew: what other nodes brought and the log has not may be missing.
     pub(super) fn suspect_remote_loss(&mut self) {
         if let Some(remote) = &mut self.awake.remote {
             remote.suspect_loss(BUS_ANSWER_JITTER_MS);
-        }
-    }
-}
-
-impl Foreign {
-    /// As one that this node takes responsibility for.
-    fn wait(self, author: ConnectionId) -> Waiting {
-        Waiting {
-            author,
-            user: None,
-            update: self.update,
-            kind: Kind::Update,
-            receipt: Receipt::Member,
-        }
-    }
-}
-
-/// Through the gate: what comes from Redis is from outside.
-fn checked(update: Bytes, saved: bool) -> Option<Foreign> {
-    match Update::check(update) {
-        Ok(update) => Some(Foreign { update, saved }),
-        Err(refusal) => {
-            metrics::bus_dropped("unreadable", 1);
-            tracing::warn!(%refusal, "an update from the bus does not pass the gate; skipped");
-            None
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod net;
 mod peer;
+mod postgres;
 mod redis;
 mod world;
 mod yjs;
@@ -13,6 +14,7 @@ mod broken;
 mod bus;
 mod compacting;
 mod drain;
+mod following;
 mod http;
 mod lifecycle;
 mod nodes;

@@ -28,10 +28,10 @@ use crate::peer::Peer;
 pub(crate) const SECRET: &[u8] = b"a secret of thirty-two bytes or more";
 
 /// Rooms, their saver and their store.
-pub(crate) struct World {
+pub(crate) struct World<S = MemoryStore> {
     pub(crate) hub: Hub,
     pub(crate) saver: Saver,
-    pub(crate) store: Arc<FaultyStore<MemoryStore>>,
+    pub(crate) store: Arc<FaultyStore<S>>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) limits: Arc<Limits>,
 }
@@ -56,9 +56,11 @@ impl World {
     pub(crate) fn over(store: Arc<FaultyStore<MemoryStore>>, limits: Limits) -> World {
         World::on_bus(store, limits, None)
     }
+}
 
+impl<S: Store> World<S> {
     /// One of several servers over a store.
-    pub(crate) fn on_bus(store: Arc<FaultyStore<MemoryStore>>, limits: Limits, bus: Option<Bus>) -> World {
+    pub(crate) fn on_bus(store: Arc<FaultyStore<S>>, limits: Limits, bus: Option<Bus>) -> World<S> {
         let limits = Arc::new(limits);
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
         let hub = Hub::new(Context {

@@ -224,4 +224,14 @@ async fn a_database_that_is_not_there_says_so() {
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("no_such_database"), "{refused}");
+    assert!(!refused.is_retryable(), "no waiting helps");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_may_come() {
+    let mut server = Server::start();
+    let name = server.database().await;
+    server.kill();
+    let refused = PostgresStore::open(server.options(&name)).await.unwrap_err();
+    assert!(refused.is_retryable(), "{refused}");
 }
