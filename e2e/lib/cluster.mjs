@@ -6,6 +6,11 @@
  *   await cluster.redis.kill(); await cluster.redis.start()
  *   cluster.postgres.pause(); cluster.postgres.resume()
  *   await cluster.stop()
+ *
+ *   const cluster = await Cluster.start(3, { redis: false })                 // PostgreSQL alone
+ *   const cluster = await Cluster.start(2, { links: true })                  // each node behind proxies of its own
+ *   cluster.links[0].redis.swallow(); cluster.links[1].postgres.cut()
+ *   const cluster = await Cluster.start(2, { envOf: (n) => n === 0 ? { FAKETIME: '+1h' } : {} })
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -14,6 +19,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Proxy } from './proxy.mjs'
 import { Server, freePort } from './server.mjs'
 import { until } from './wait.mjs'
 
@@ -72,11 +78,17 @@ class Service {
   pause () { this.signal('SIGSTOP') }
   resume () { this.signal('SIGCONT') }
 
-  async kill () {
+  async kill () { await this.#end(() => this.signal('SIGKILL')) }
+
+  /** The polite end, of which its own children hear from it. @param {NodeJS.Signals} signal */
+  async shutDown (signal) { await this.#end(() => this.child?.kill(signal)) }
+
+  /** @param {() => void} tell */
+  async #end (tell) {
     const child = this.child
     if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit')
-    this.signal('SIGKILL')
+    tell()
     await exited
   }
 
@@ -121,24 +133,46 @@ async function startPostgres () {
   return service
 }
 
+/**
+ * @typedef {object} ClusterOptions
+ * @property {boolean} [redis] false for nodes that have nothing but PostgreSQL
+ * @property {boolean} [links] a proxy of its own between each node and each service
+ * @property {(n: number) => Record<string, string>} [envOf] further environment of the n-th node
+ *
+ * @typedef {{ redis: Proxy | null, postgres: Proxy }} Links
+ */
+
+/** One that was not started, for a cluster without it. */
+const ABSENT = { port: 0, kill: async () => {}, remove: () => {} }
+
 export class Cluster {
-  /** @param {Service} postgres @param {Service} redis @param {Server[]} nodes */
-  constructor (postgres, redis, nodes) {
+  /** @param {Service} postgres @param {Service} redis @param {Server[]} nodes @param {Links[]} links */
+  constructor (postgres, redis, nodes, links) {
     this.postgres = postgres
     this.redis = redis
     this.nodes = nodes
+    this.links = links
   }
 
-  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions} [options] */
-  static async start (nodesCount, options = {}) {
-    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
-    const env = {
-      ...options.env,
-      ROOMTONE_STORE: `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
-      ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}`
+  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions & ClusterOptions} [options] */
+  static async start (nodesCount, { redis: hasRedis = true, links: hasLinks = false, envOf = () => ({}), ...options } = {}) {
+    const [postgres, redis] = await Promise.all([startPostgres(), hasRedis ? startRedis() : /** @type {any} */ (ABSENT)])
+    /** @type {Links[]} */
+    const links = []
+    for (let n = 0; hasLinks && n < nodesCount; n++) {
+      links.push({ redis: hasRedis ? await Proxy.start(redis.port) : null, postgres: await Proxy.start(postgres.port) })
     }
-    const starts = await Promise.allSettled(Array.from({ length: nodesCount }, () => Server.start({ ...options, env })))
-    const cluster = new Cluster(postgres, redis, starts.flatMap((start) => start.status === 'fulfilled' ? [start.value] : []))
+    const start = (/** @type {number} */ n) => Server.start({
+      ...options,
+      env: {
+        ...options.env,
+        ROOMTONE_STORE: `postgres://roomtone@127.0.0.1:${links[n]?.postgres.port ?? postgres.port}/postgres?sslmode=disable`,
+        ...(hasRedis ? { ROOMTONE_REDIS: `redis://127.0.0.1:${links[n]?.redis?.port ?? redis.port}` } : {}),
+        ...envOf(n)
+      }
+    })
+    const starts = await Promise.allSettled(Array.from({ length: nodesCount }, (_, n) => start(n)))
+    const cluster = new Cluster(postgres, redis, starts.flatMap((start) => start.status === 'fulfilled' ? [start.value] : []), links)
     const failure = starts.find((start) => start.status === 'rejected')
     if (failure) {
       // What runs would keep the test process alive.
@@ -149,10 +183,14 @@ export class Cluster {
   }
 
   async stop () {
-    for (const node of this.nodes) await node.stop()
+    // All of it, whatever one of them says about its end.
+    const ends = await Promise.allSettled(this.nodes.map((node) => node.stop()))
+    for (const { redis, postgres } of this.links) await Promise.all([redis?.stop(), postgres.stop()])
     await this.redis.kill()
     await this.postgres.kill()
     this.redis.remove()
     this.postgres.remove()
+    const failure = ends.find((end) => end.status === 'rejected')
+    if (failure) throw failure.reason
   }
 }

@@ -24,6 +24,8 @@ import { until } from './wait.mjs'
 const READY_MS_MAX = 20_000
 const STOP_MS_MAX = 12_000
 const TAIL_LINES = 60
+/** Linux counts CPU in these, whatever the machine. */
+const CLOCK_TICKS_PER_S = 100
 // Below the range that the kernel hands out for outgoing sockets, so that no client takes the port first.
 const PORT_MIN = 20_000
 const PORT_MAX = 32_000
@@ -152,6 +154,10 @@ export class Server {
     await this.#end('SIGKILL')
   }
 
+  /** It stands still and says nothing: its sockets stay open. */
+  pause () { this.child?.kill('SIGSTOP') }
+  resume () { this.child?.kill('SIGCONT') }
+
   /** @param {NodeJS.Signals} [signal] */
   async restart (signal = 'SIGKILL') {
     const end = await this.#end(signal)
@@ -181,6 +187,20 @@ export class Server {
    */
   fetch (pathname, init) {
     return fetch(this.http + pathname, init)
+  }
+
+  /** The sum of all samples of a metric; 0 where it has none yet. @param {string} name @param {string} [labels] what its labels contain */
+  async metric (name, labels = '') {
+    const lines = (await (await this.fetch('/metrics')).text()).split('\n')
+    const samples = lines.filter((line) => line.split(/[ {]/)[0] === name && line.includes(labels))
+    return samples.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+  }
+
+  /** CPU that it has taken since its start, in seconds, where the platform tells it. */
+  async cpuSeconds () {
+    const { readFile } = await import('node:fs/promises')
+    const fields = (await readFile(`/proc/${this.pid}/stat`, 'utf8')).split(') ')[1].split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_S
   }
 
   /** Resident memory in bytes, where the platform tells it. */
