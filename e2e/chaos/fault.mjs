@@ -26,8 +26,16 @@ export const DOUBLED = { what: 'edits that stand twice', max: 0 }
 export const RECONNECTS = { what: 'sockets that clients had to open anew', max: 0 }
 export const LAG = { what: 'longest pause of the measuring process itself' }
 
-/** The largest of some samples; 0 of none. @param {number[]} values */
-export const largest = (values) => values.reduce((max, value) => Math.max(max, value), 0)
+/** Repeats something, one after the other, until the function that it gives back is called. @param {number} ms @param {() => unknown} work */
+export function every (ms, work) {
+  /** @type {Promise<unknown>} */
+  let runs = Promise.resolve()
+  const timer = setInterval(() => { runs = runs.then(work) }, ms)
+  return async () => {
+    clearInterval(timer)
+    await runs
+  }
+}
 
 /** @param {Bar} bar */
 export const barText = ({ max, min }) => [min === undefined ? '' : `≥ ${min}`, max === undefined ? '' : `≤ ${max}`].filter(Boolean).join(', ')

@@ -1,12 +1,12 @@
 /**
- * Redis goes away in every way it knows, under clients on several nodes that go on writing. (issue: invariant 11: nothing on one
- * node waits for Redis; what the bus loses is found and repaired.)
+ * Redis goes away in every way it knows, under clients on several nodes that go on writing. (invariant 11: nothing on one node
+ * waits for Redis; what the bus loses is found and repaired.)
  */
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { DOUBLED, LAG, LOST, RECONNECTS, largest } from './fault.mjs'
-import { Site } from './site.mjs'
+import { DOUBLED, LAG, LOST, RECONNECTS, every } from './fault.mjs'
+import { ACROSS, LOCAL, Site } from './site.mjs'
 
 const EDITS_PER_S = 40
 const BEFORE_MS = 1_500
@@ -15,16 +15,6 @@ const FLAP_MS = 300
 const RESET_EVERY_MS = 200
 const FLUSH_EVERY_MS = 500
 const SLOW_MS = 250
-
-/** Repeats something until it is told to stop. */
-function every (ms, work) {
-  let runs = Promise.resolve()
-  const timer = setInterval(() => { runs = runs.then(work) }, ms)
-  return async () => {
-    clearInterval(timer)
-    await runs
-  }
-}
 
 /** Commands for Redis, whatever it answers. */
 async function tell (port, lines) {
@@ -143,15 +133,14 @@ export const faults = Object.entries(WAYS).map(([name, { about, inCi, nodes = 2,
       await site.equal(EQUAL_MS_MAX)
       await site.saved()
       const reconnects = site.sockets - sockets
-      const { local, across } = site.seen('away')
       return {
         equal_ms,
-        local_ms: largest(local),
-        across_ms: largest(across),
-        after_ms: largest(site.seen('after').across),
+        local_ms: site.slowest('away', LOCAL),
+        across_ms: site.slowest('away', ACROSS),
+        after_ms: site.slowest('after', ACROSS),
         reconnects,
         ...await site.verdict(),
-        edits: [...site.edits.values()].filter(({ phase }) => phase === 'away').length,
+        edits: site.made('away'),
         lag_ms
       }
     } finally {

@@ -6,7 +6,7 @@
  *   site.write(40)                          // edits a second, by random members, until rest()
  *   site.phase('away')                      // edits made from now on are told apart
  *   site.rest(); await site.equal(5_000)    // ms until all members of each room hold the same, and all of it
- *   site.seen('away').local                 // ms from each edit to each other member on its author's node
+ *   site.slowest('away', LOCAL)             // ms from an edit to each other member on its author's node, at most
  *   await site.verdict()                    // { lost, doubled }, from fresh clients of nodes that were all killed
  *   await site.close()
  */
@@ -15,6 +15,10 @@ import { Cluster } from '../lib/cluster.mjs'
 import { Member } from '../lib/fault-crew.mjs'
 import { Ledger, broken, doubled } from '../lib/fault-ledger.mjs'
 import { until } from '../lib/wait.mjs'
+
+/** Sightings on the author's node, and on others. */
+export const LOCAL = ({ from, to }) => from === to
+export const ACROSS = ({ from, to }) => from !== to
 
 /** The two that most applications use. */
 export const KINDS = ['y-websocket-3', 'hocuspocus-4']
@@ -40,15 +44,15 @@ export class Site {
   #timer = null
   #lag = monitorEventLoopDelay({ resolution: 10 })
 
-  constructor (cluster, chance, rooms) {
-    Object.assign(this, { cluster, chance, rooms })
+  constructor (cluster, chance, rooms, token) {
+    Object.assign(this, { cluster, chance, rooms, token })
     this.#lag.enable()
   }
 
   /** A cluster with one member of each kind on each node in each room. */
-  static async open ({ nodes = 2, rooms = 2, kinds = KINDS, chance, ...options }) {
+  static async open ({ nodes = 2, rooms = 2, kinds = KINDS, chance, token, ...options }) {
     const cluster = await Cluster.start(nodes, options)
-    const site = new Site(cluster, chance, Array.from({ length: rooms }, (_, i) => `chaos-${i}`))
+    const site = new Site(cluster, chance, Array.from({ length: rooms }, (_, i) => `chaos-${i}`), token)
     try {
       for (const room of site.rooms) cluster.nodes.forEach((node, n) => kinds.forEach((kind) => site.join(kind, room, n)))
       await Promise.all(site.members.map((member) => member.whenSynced()))
@@ -68,7 +72,7 @@ export class Site {
   join (kind, room, n, { target = this.cluster.nodes[n], options } = {}) {
     const member = new Member(kind, target, room, {
       writer: `w${this.members.length}`,
-      options,
+      options: { token: this.token, ...options },
       onAck: (id) => {
         this.acks.push({ id, at: performance.now() })
         this.ledger.acknowledge(room, id)
@@ -110,18 +114,20 @@ export class Site {
     this.ledger.observe(room, id)
     const edit = this.edits.get(id)
     if (edit === undefined) return
-    this.#of(edit.phase)[n === edit.node ? 'local' : 'across'].push(performance.now() - edit.at)
-  }
-
-  #of (phase) {
-    if (!this.#samples.has(phase)) this.#samples.set(phase, { local: [], across: [] })
-    return this.#samples.get(phase)
+    if (!this.#samples.has(edit.phase)) this.#samples.set(edit.phase, [])
+    this.#samples.get(edit.phase).push({ ms: performance.now() - edit.at, from: edit.node, to: n })
   }
 
   // ---- figures
 
-  /** Times from an edit of this phase to its sighting by each other member, in ms: on the author's node, and on other nodes. */
-  seen (phase) { return this.#of(phase) }
+  /** Every sighting of an edit of this phase by another member: milliseconds since it was made, the author's node and the member's. */
+  seen (phase, where = () => true) { return (this.#samples.get(phase) ?? []).filter(where) }
+
+  /** The longest of those times. */
+  slowest (phase, where) { return this.seen(phase, where).reduce((max, { ms }) => Math.max(max, ms), 0) }
+
+  /** How many edits were made in a phase. */
+  made (phase) { return [...this.edits.values()].filter((edit) => edit.phase === phase).length }
 
   /** How many edits of a phase were called saved before a moment. A client that was told so before it made them counts as well. */
   acknowledged (phase, before = Infinity) {
@@ -157,6 +163,14 @@ export class Site {
     return performance.now() - began
   }
 
+  /** Until no node has anything left for its store. */
+  async drained (ms = SAVED_MS_MAX) {
+    const began = performance.now()
+    const backlogs = () => Promise.all(this.cluster.nodes.filter((node) => node.isRunning()).map((node) => node.metric('roomtone_backlog_bytes')))
+    await until(async () => (await backlogs()).every((bytes) => bytes === 0), ms, 'the backlogs to be written', backlogs)
+    return performance.now() - began
+  }
+
   describe (member) {
     return [`${member.client} on node ${member.node}`, `${member.doc.getMap('edits').size} edits`, `owed ${member.unacknowledged}`, member.client.describe()]
   }
@@ -176,7 +190,7 @@ export class Site {
       const node = this.cluster.nodes[n]
       await node.revive()
       for (const room of this.rooms) {
-        const reader = await new Member('y-websocket-3', node, room).whenSynced(VERDICT_MS_MAX)
+        const reader = await new Member('y-websocket-3', node, room, { options: { token: this.token } }).whenSynced(VERDICT_MS_MAX)
         lost.push(...broken(reader.doc, this.ledger.promisedIn(room)))
         twice.push(...doubled(reader.doc))
         reader.leave()
