@@ -1,6 +1,6 @@
 /** One node's clock is wrong, and its wall clock only: libfaketime (Debian's package `faketime`) stands between it and the system. */
 import assert from 'node:assert/strict'
-import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -27,7 +27,7 @@ const CLOCKS = {
 /** @param {string} file that holds the offset */
 function environment (file) {
   // The one for programs with threads.
-  const [library] = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')
+  const library = readdirSync('/usr/lib').map((folder) => `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`).find(existsSync)
   assert.ok(library, 'libfaketime is not installed: apt-get install faketime')
   return { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }
 }

@@ -40,9 +40,10 @@ const isListening = (port) => new Promise((resolve) => {
 
 /** A process that is not ours. It can be killed, paused and started again on the same port with the same data. */
 class Service {
-  /** @param {string} name @param {number} port */
-  constructor (name, port) {
+  /** @param {string} name @param {number} port @param {boolean} [detached] Ctrl-C in the terminal is not for it */
+  constructor (name, port, detached = false) {
     this.port = port
+    this.detached = detached
     this.folder = mkdtempSync(path.join(tmpdir(), `roomtone-${name}-`))
     /** @type {string[]} */
     this.command = []
@@ -53,7 +54,7 @@ class Service {
 
   async start () {
     const [program, ...args] = this.command
-    const child = spawn(program, args, { stdio: 'ignore' })
+    const child = spawn(program, args, { stdio: 'ignore', detached: this.detached })
     this.child = child
     await until(async () => {
       assert.equal(child.exitCode, null, `${program} ended at its start`)
@@ -99,8 +100,9 @@ class Service {
   }
 }
 
-async function startRedis () {
-  const service = new Service('redis', await freePort())
+/** @param {boolean} [detached] */
+async function startRedis (detached) {
+  const service = new Service('redis', await freePort(), detached)
   service.command = ['redis-server', '--port', String(service.port), '--bind', '127.0.0.1', '--dir', service.folder,
     '--save', '', '--appendonly', 'no']
   await service.start()
@@ -115,8 +117,9 @@ function postgresFolder () {
   return path.join(versions, newest, 'bin')
 }
 
-async function startPostgres () {
-  const service = new Service('postgres', await freePort())
+/** @param {boolean} [detached] */
+async function startPostgres (detached) {
+  const service = new Service('postgres', await freePort(), detached)
   const bin = postgresFolder()
   const data = path.join(service.folder, 'data')
   // PostgreSQL does not run as root, and no other user needs to change.
@@ -156,7 +159,7 @@ export class Cluster {
 
   /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions & ClusterOptions} [options] */
   static async start (nodesCount, { redis: hasRedis = true, links: hasLinks = false, envOf = () => ({}), ...options } = {}) {
-    const [postgres, redis] = await Promise.all([startPostgres(), hasRedis ? startRedis() : /** @type {any} */ (ABSENT)])
+    const [postgres, redis] = await Promise.all([startPostgres(options.detached), hasRedis ? startRedis(options.detached) : /** @type {any} */ (ABSENT)])
     /** @type {Links[]} */
     const links = []
     for (let n = 0; hasLinks && n < nodesCount; n++) {

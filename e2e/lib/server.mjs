@@ -52,6 +52,7 @@ export async function freePort () {
  * @property {string[]} [allowOrigins]
  * @property {string[]} [args] further arguments
  * @property {Record<string, string>} [env] further environment
+ * @property {boolean} [detached] Ctrl-C in the terminal is not for it
  * @property {boolean} [keepData] do not remove the data folder at stop
  */
 
@@ -98,13 +99,13 @@ export class Server {
   async #spawn () {
     const bin = process.env.ROOMTONE_BIN
     assert.ok(bin, 'ROOMTONE_BIN must name the server binary (cargo build --bin roomtone)')
-    const { open, jwtSecret, allowOrigins = [], args = [], env = {} } = this.options
+    const { open, jwtSecret, allowOrigins = [], args = [], env = {}, detached = false } = this.options
     const all = ['serve', '--listen', this.host, '--data', this.dir]
     if (open ?? jwtSecret === undefined) all.push('--open')
     if (jwtSecret !== undefined) all.push('--jwt-secret', jwtSecret)
     for (const origin of allowOrigins) all.push('--allow-origin', origin)
     all.push(...args)
-    const child = spawn(bin, all, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(bin, all, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached })
     this.child = child
     running.add(child)
     child.once('exit', () => running.delete(child))
