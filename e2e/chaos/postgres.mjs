@@ -9,7 +9,7 @@ import { DOUBLED, LAG, LOST, RECONNECTS, every } from './fault.mjs'
 import { KINDS, Site } from './site.mjs'
 
 const EDITS_PER_S = 40
-const BEFORE_MS = 1_500
+const BEFORE_MS = 1_000
 const FIRST_MS = 1_500
 const HEAL_MS_MAX = 10_000
 const RESTART_EVERY_MS = 3_000

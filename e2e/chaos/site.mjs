@@ -41,6 +41,7 @@ export class Site {
   acks = []
   #samples = new Map()
   #phase = 'before'
+  #writers = 0
   #timer = null
   #lag = monitorEventLoopDelay({ resolution: 10 })
 
@@ -71,7 +72,8 @@ export class Site {
    */
   join (kind, room, n, { target = this.cluster.nodes[n], options } = {}) {
     const member = new Member(kind, target, room, {
-      writer: `w${this.members.length}`,
+      // Never the same twice: who leaves takes no name back.
+      writer: `w${this.#writers++}`,
       options: { token: this.token, ...options },
       onAck: (id) => {
         this.acks.push({ id, at: performance.now() })

@@ -15,7 +15,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -37,6 +37,18 @@ const isListening = (port) => new Promise((resolve) => {
   socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
   socket.once('close', () => socket.destroy()).once('connect', () => socket.end())
 })
+
+/** @param {number} pid @returns {number[]} */
+function childrenOf (pid) {
+  let list
+  try {
+    // At once: a program that is started to find out would hold up whoever measures time here.
+    list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  } catch {
+    list = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout
+  }
+  return list.split(/\s+/).filter(Boolean).map(Number)
+}
 
 /** A process that is not ours. It can be killed, paused and started again on the same port with the same data. */
 class Service {
@@ -66,8 +78,7 @@ class Service {
   signal (signal) {
     const pid = this.child?.pid
     if (pid === undefined || this.child?.exitCode !== null) return
-    const children = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout.trim().split('\n').filter(Boolean)
-    for (const each of [pid, ...children.map(Number)]) {
+    for (const each of [pid, ...childrenOf(pid)]) {
       try {
         process.kill(each, signal)
       } catch {
