@@ -15,6 +15,8 @@ const MINUTES_MAX = 24 * 60
 const WATCH_MS = 500
 /** What a node says is passed on from this level up. */
 const TROUBLE = /\b(WARN|ERROR)\b|panicked/
+/** What is said above in other words. */
+const KNOWN = /no authentication:/
 
 const wrong = (text) => {
   console.error(`cluster: ${text}`)
@@ -69,7 +71,7 @@ const watch = setInterval(() => {
     // A line may come in two parts.
     const lines = (carry[n] + log).split('\n')
     carry[n] = lines.pop() ?? ''
-    for (const line of lines) if (TROUBLE.test(line)) console.log(`node ${n + 1}  ${line}`)
+    for (const line of lines) if (TROUBLE.test(line) && !KNOWN.test(line)) console.log(`node ${n + 1}  ${line}`)
     if (!node.isRunning() && !ended.has(n)) {
       ended.add(n)
       console.log(`node ${n + 1}  ended: code ${node.child?.exitCode}, signal ${node.child?.signalCode}`)

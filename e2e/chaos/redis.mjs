@@ -89,10 +89,12 @@ const WAYS = {
   }
 }
 
+const AWAITS_FOLLOWING = 'rooms that follow the log while Redis is away'
+
 const bars = {
   equal_ms: { what: 'all nodes equal after the heal', max: EQUAL_MS_MAX, isTime: true },
   local_ms: { what: 'slowest edit on one node', max: 100, isTime: true },
-  across_ms: { what: 'slowest edit between nodes while Redis is away', max: 2_000, isTime: true, awaits: 'rooms that follow the log while Redis is away' },
+  across_ms: { what: 'slowest edit between nodes while Redis is away', max: 2_000, isTime: true, awaits: AWAITS_FOLLOWING },
   after_ms: { what: 'slowest edit between nodes after the heal', max: 500, isTime: true },
   reconnects: RECONNECTS,
   lost: LOST,
@@ -102,7 +104,7 @@ const bars = {
 }
 
 /** @type {import('./fault.mjs').Fault[]} */
-export const faults = Object.entries(WAYS).map(([name, { about, inCi, nodes = 2, links, begin }]) => ({
+const outages = Object.entries(WAYS).map(([name, { about, inCi, nodes = 2, links, begin }]) => ({
   name,
   family: 'Redis',
   about: `${about}; ${nodes} nodes`,
@@ -146,3 +148,43 @@ export const faults = Object.entries(WAYS).map(([name, { about, inCi, nodes = 2,
     }
   }
 }))
+
+/** @type {import('./fault.mjs').Fault} */
+const absent = {
+  name: 'redis-absent',
+  family: 'Redis',
+  about: 'nodes that were never told of a Redis: PostgreSQL is all that is between them; 3 nodes',
+  seconds: 10,
+  bars: {
+    equal_ms: { ...bars.equal_ms, what: 'all nodes equal after the last edit', awaits: AWAITS_FOLLOWING },
+    local_ms: bars.local_ms,
+    across_ms: { ...bars.across_ms, what: 'slowest edit between nodes' },
+    lost: LOST,
+    doubled: DOUBLED,
+    lag_ms: LAG
+  },
+  async run ({ seconds, chance }) {
+    const site = await Site.open({ nodes: 3, redis: false, chance })
+    try {
+      site.write(EDITS_PER_S)
+      await pause(BEFORE_MS)
+      site.clearLag()
+      site.phase('alone')
+      await pause(seconds * 1_000)
+      site.rest()
+      const { lag_ms } = site
+      const equal_ms = await site.equal(EQUAL_MS_MAX).catch(() => undefined)
+      await site.saved()
+      return {
+        ...(equal_ms === undefined ? {} : { equal_ms, across_ms: site.slowest('alone', ACROSS) }),
+        local_ms: site.slowest('alone', LOCAL),
+        ...await site.verdict(),
+        lag_ms
+      }
+    } finally {
+      await site.close()
+    }
+  }
+}
+
+export const faults = [...outages, absent]

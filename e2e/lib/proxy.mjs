@@ -1,6 +1,7 @@
 /**
  * Holds a TCP proxy whose connections can be cut, frozen or made half-open: the networks that clients really have.
  */
+import { once } from 'node:events'
 import { createServer, connect } from 'node:net'
 
 /** `freeze`: bytes wait, nothing closes. `swallow`: they are lost, nothing closes. `cut`: all is reset. `refuse`: nobody listens. */
@@ -78,10 +79,8 @@ export class Proxy {
 
   /** Listens again, on the same port. */
   async accept () {
-    await new Promise((resolve, reject) => {
-      this.server.once('error', reject)
-      this.server.listen(this.port, '127.0.0.1', resolve)
-    })
+    this.server.listen(this.port, '127.0.0.1')
+    await once(this.server, 'listening')
   }
 
   async stop () {
