@@ -160,6 +160,10 @@ const PAGES_COUNT_MAX = 400
 const PAGE_EVERY_MS = 20
 /** Codes that every client takes for "come back". */
 const RETRYABLE = [1011, 1012, 1013]
+/** An edit that was refused may be missing below the next one on a new socket (1008): whose reason says the same. */
+const isRetryable = ({ code, reason }) => RETRYABLE.includes(code) || /come back/.test(reason)
+/** A client's own close, as y-sweet's after 3 s of silence, and a socket that ended without one. */
+const NOT_THE_SERVERS = [1005, 1006]
 const REFUSED_MS_MAX = 20_000
 const CLIENT_BACKOFF_MS_MAX = 40_000
 
@@ -175,6 +179,7 @@ const backlog = {
     backlog_mib: { what: 'backlog of a node at its largest', max: BACKLOG_MIB_MAX + 1, min: BACKLOG_MIB_MAX - 2 },
     refused: { what: 'sockets closed with a reason to come back', min: 1 },
     final: { what: 'sockets closed for good', max: 0 },
+    others: { what: 'sockets that clients closed, or that ended without a word' },
     drained_ms: { what: 'backlogs written after the heal', max: HEAL_MS_MAX, isTime: true },
     saved_ms: { what: 'every client back by itself and saved', max: CLIENT_BACKOFF_MS_MAX, isTime: true }
   },
@@ -225,8 +230,9 @@ const backlog = {
         pages_lost: PAGES_COUNT_MAX - there,
         saved_meanwhile,
         backlog_mib: backlog_bytes / MIB,
-        refused: all.filter(({ code, reason }) => RETRYABLE.includes(code) && reason !== '').length,
-        final: all.filter(({ code }) => !RETRYABLE.includes(code)).length,
+        refused: all.filter((close) => isRetryable(close) && close.reason !== '').length,
+        final: all.filter((close) => !isRetryable(close) && !NOT_THE_SERVERS.includes(close.code)).length,
+        others: all.filter(({ code }) => NOT_THE_SERVERS.includes(code)).length,
         drained_ms,
         saved_ms
       }
