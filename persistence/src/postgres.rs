@@ -13,11 +13,12 @@ mod quarantine;
 mod read;
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
 use self::append::Appender;
-use self::connections::{Connections, within};
+use self::connections::{Connections, watched, within};
 pub use self::follow::{Followed, Follower};
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
@@ -100,8 +101,10 @@ impl Store for PostgresStore {
     async fn append_once(&self, id: AppendId, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
         let framed = Appender::frame(batches)?;
         let mut lease = self.writers.lease().await?;
+        let watch = lease.watch();
         let appended = self.appender.append(lease.connection(), id, batches, &framed);
-        let appended = within(appended).await;
+        // It has a name: that it is tried again does no harm.
+        let appended = watched(watch, appended).await;
         lease.settle(appended)
     }
 
