@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -180,6 +180,10 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn health(&self) -> Result<(), StoreError> {
         self.faults.write()?;
         self.inner.health().await
+    }
+
+    async fn now(&self) -> Result<Option<SystemTime>, StoreError> {
+        self.inner.now().await
     }
 
     async fn close(&self) {

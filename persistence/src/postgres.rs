@@ -184,10 +184,27 @@ impl Store for PostgresStore {
         lease.settle(checked)
     }
 
+    async fn now(&self) -> Result<Option<SystemTime>, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let told = within(now(lease.connection())).await;
+        lease.settle(told).map(Some)
+    }
+
     async fn close(&self) {
         self.writers.close().await;
         self.readers.close().await;
     }
+}
+
+/// The time at this moment, and not at the begin of a transaction.
+async fn now(connection: &mut sqlx::PgConnection) -> Result<SystemTime, StoreError> {
+    let since_ms: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        .fetch_one(connection)
+        .await?;
+    u64::try_from(since_ms)
+        .ok()
+        .and_then(|since_ms| UNIX_EPOCH.checked_add(Duration::from_millis(since_ms)))
+        .ok_or_else(|| StoreError::Corrupt(format!("PostgreSQL's clock shows {since_ms} ms since 1970")))
 }
 
 /// Writes a few bytes, with a commit. A line a node: nodes do not wait for each other here.

@@ -1,6 +1,7 @@
 //! The promises that every backend keeps; `tests/it/contract` holds one test for each of them.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -98,6 +99,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can write, found out by writing: a few bytes, with a commit.
     async fn health(&self) -> Result<(), StoreError>;
+
+    /// The time of day by the clock that everybody who uses this store shares; None where that is the machine's own.
+    async fn now(&self) -> Result<Option<SystemTime>, StoreError> {
+        Ok(None)
+    }
 
     /// Waits for the running write and closes. Every later call is [`StoreError::Closed`]. Closing twice is fine.
     async fn close(&self);

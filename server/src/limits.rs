@@ -91,6 +91,13 @@ pub const COMMIT_RETRY_MS_MAX: u64 = 1_000;
 pub const COMMIT_SLOW_MS: u64 = 5_000;
 /// Interval at which an idle store is asked whether it can still write, in milliseconds.
 pub const STORE_PROBE_MS: u64 = 10_000;
+/// Interval at which a store that has a clock is asked for the time, in milliseconds: a clock that nobody sets drifts by less
+/// than a millisecond in it.
+pub const CLOCK_ASK_MS: u64 = 10_000;
+/// Longest way of that question and its answer, in milliseconds. Over it: the answer is too old, and the time before it goes on.
+pub const CLOCK_ANSWER_MS_MAX: u64 = 2_000;
+/// Difference between this machine's clock and the store's from which on an operator is told, in milliseconds.
+pub const CLOCK_OFF_MS_MAX: u64 = 5_000;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
 /// Members of a room for each millisecond between two of its batches: what is edited in between shares a transaction, a

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::app::{App, Parts};
 use crate::auth::Authenticator;
 use crate::bus::Bus;
+use crate::clock::Clock;
 use crate::compactor::Compactor;
 use crate::config::{Access, Config, StorePlace};
 use crate::hub::{Context, Hub};
@@ -46,6 +47,11 @@ impl Server {
         let store = open_store(&config.store)
             .await
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
+        let clock = Clock::default();
+        // Before the first token is looked at.
+        if clock.ask(&*store).await {
+            tokio::spawn(clock.clone().keep(store.clone()));
+        }
         let limits = Arc::new(config.limits.clone());
         let saver = Saver::start(store.clone(), limits.backlog_bytes_max);
         let bus = config
@@ -72,7 +78,8 @@ impl Server {
                 let secret = secret.expose_secret().as_bytes();
                 Authenticator::jwt(secret, audience.as_deref(), issuer.as_deref())
             }
-        };
+        }
+        .with_clock(clock);
         let connections_max = limits.connections_count_max;
         let app = App::new(Parts {
             hub,
