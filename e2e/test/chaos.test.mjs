@@ -8,7 +8,7 @@ import { judge, shown, table } from '../chaos/fault.mjs'
 import { FAULTS } from '../chaos/registry.mjs'
 import { Chance, runSeed } from '../lib/fault-random.mjs'
 
-const SECONDS = 4
+const SECONDS = 3
 const SLACK = 5
 
 const seed = runSeed('chaos')
