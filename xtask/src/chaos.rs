@@ -35,19 +35,27 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let folder = root().join("e2e");
     setup::node_packages(&folder)?;
-    let mut chaos = command("node", &["chaos/main.mjs"], &folder);
-    for name in &args.fault {
-        chaos.args(["--fault", name]);
-    }
-    if let Some(seconds) = args.seconds {
-        chaos.args(["--seconds", &seconds.to_string()]);
-    }
-    if let Some(seed) = args.seed {
-        chaos.args(["--seed", &seed.to_string()]);
-    }
+    let chaos = || {
+        let mut chaos = command("node", &["chaos/main.mjs"], &folder);
+        for name in &args.fault {
+            chaos.args(["--fault", name]);
+        }
+        if let Some(seconds) = args.seconds {
+            chaos.args(["--seconds", &seconds.to_string()]);
+        }
+        if let Some(seed) = args.seed {
+            chaos.args(["--seed", &seed.to_string()]);
+        }
+        chaos
+    };
     if args.list {
-        return run_command(chaos.arg("--list"));
+        return run_command(chaos().arg("--list"));
     }
+    // A wrong name is said before minutes of building.
+    if !chaos().arg("--check").status()?.success() {
+        bail!("nothing was run");
+    }
+    let mut chaos = chaos();
     setup::services(args.no_install);
     if args.bar {
         chaos.env("ROOMTONE_BAR", "1");
