@@ -115,17 +115,22 @@ export class Balancer {
   get ws () { return `ws://${this.host}` }
   log () { return readFileSync(path.join(this.folder, 'log'), 'utf8') }
 
-  /** @param {BalancerKind} kind @param {number[]} ports of the nodes, three of them */
-  static async start (kind, ports) {
+  /**
+   * @param {BalancerKind} kind
+   * @param {number[]} ports of the nodes, at most three
+   * @param {{ change?: (text: string) => string, detached?: boolean }} [options] `change`: of the configuration; `detached`: Ctrl-C in the
+   * terminal is not for it
+   */
+  static async start (kind, ports, { change, detached = false } = {}) {
     const found = spawnSync(kind, ['-v'], { env })
     assert.equal(found.error, undefined, `${kind} is not installed: apt-get install ${kind}`)
     const balancer = new Balancer(kind, ports)
     balancer.port = await freePort()
-    balancer.configure()
+    balancer.configure(change)
     const [program, ...args] = SHIPPED[kind].run(balancer.file)
     // A file: nginx opens its output by name, which Node's pipes do not allow.
     const log = openSync(path.join(balancer.folder, 'log'), 'a')
-    const child = spawn(program, args, { env, stdio: ['ignore', log, log] })
+    const child = spawn(program, args, { env, stdio: ['ignore', log, log], detached })
     closeSync(log)
     balancer.child = child
     await until(async () => {
@@ -144,6 +149,8 @@ export class Balancer {
       text = next
     }
     this.ports.forEach((port, n) => replace(`roomtone-${n + 1}:4000`, `127.0.0.1:${port}`))
+    // It ships for three.
+    text = text.split('\n').filter((line) => !/^ *server .*roomtone-\d:4000/.test(line)).join('\n')
     replace(this.kind === 'nginx' ? / listen 8080/g : / bind :8080/g, ` ${this.kind === 'nginx' ? 'listen' : 'bind'} ${this.host}`)
     replace('/tmp/', `${this.folder}/`)
     writeFileSync(this.file, change(text))

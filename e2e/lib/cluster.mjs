@@ -8,15 +8,20 @@
  *   cluster.postgres.pause(); cluster.postgres.resume()
  *   await cluster.stop()
  *
- * Nodes stop at once, with no window for their clients: `env` or the third argument says otherwise.
+ *   const cluster = await Cluster.start(3, { redis: false })                 // PostgreSQL alone
+ *   const cluster = await Cluster.start(2, { links: true })                  // each node behind proxies of its own
+ *   cluster.links[0].redis.swallow(); cluster.links[1].postgres.cut()
+ *   const cluster = await Cluster.start(2, { envOf: (n) => n === 0 ? { FAKETIME: '+1h' } : {} })
+ * Nodes stop at once, with no window for their clients: `env` or `atOnce: false` says otherwise.
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Proxy } from './proxy.mjs'
 import { Server, freePort } from './server.mjs'
 import { until } from './wait.mjs'
 
@@ -35,11 +40,24 @@ const isListening = (port) => new Promise((resolve) => {
   socket.once('close', () => socket.destroy()).once('connect', () => socket.end())
 })
 
+/** @param {number} pid @returns {number[]} */
+function childrenOf (pid) {
+  let list
+  try {
+    // At once: a program that is started to find out would hold up whoever measures time here.
+    list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  } catch {
+    list = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout
+  }
+  return list.split(/\s+/).filter(Boolean).map(Number)
+}
+
 /** A process that is not ours. It can be killed, paused and started again on the same port with the same data. */
 class Service {
-  /** @param {string} name @param {number} port */
-  constructor (name, port) {
+  /** @param {string} name @param {number} port @param {boolean} [detached] Ctrl-C in the terminal is not for it */
+  constructor (name, port, detached = false) {
     this.port = port
+    this.detached = detached
     this.folder = mkdtempSync(path.join(tmpdir(), `roomtone-${name}-`))
     /** @type {string[]} */
     this.command = []
@@ -50,7 +68,7 @@ class Service {
 
   async start () {
     const [program, ...args] = this.command
-    const child = spawn(program, args, { stdio: 'ignore' })
+    const child = spawn(program, args, { stdio: 'ignore', detached: this.detached })
     this.child = child
     await until(async () => {
       assert.equal(child.exitCode, null, `${program} ended at its start`)
@@ -62,8 +80,7 @@ class Service {
   signal (signal) {
     const pid = this.child?.pid
     if (pid === undefined || this.child?.exitCode !== null) return
-    const children = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout.trim().split('\n').filter(Boolean)
-    for (const each of [pid, ...children.map(Number)]) {
+    for (const each of [pid, ...childrenOf(pid)]) {
       try {
         process.kill(each, signal)
       } catch {
@@ -75,11 +92,17 @@ class Service {
   pause () { this.signal('SIGSTOP') }
   resume () { this.signal('SIGCONT') }
 
-  async kill () {
+  async kill () { await this.#end(() => this.signal('SIGKILL')) }
+
+  /** The polite end, of which its own children hear from it. @param {NodeJS.Signals} signal */
+  async shutDown (signal) { await this.#end(() => this.child?.kill(signal)) }
+
+  /** @param {() => void} tell */
+  async #end (tell) {
     const child = this.child
     if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit')
-    this.signal('SIGKILL')
+    tell()
     await exited
   }
 
@@ -90,8 +113,9 @@ class Service {
   }
 }
 
-async function startRedis () {
-  const service = new Service('redis', await freePort())
+/** @param {boolean} [detached] */
+async function startRedis (detached) {
+  const service = new Service('redis', await freePort(), detached)
   service.command = ['redis-server', '--port', String(service.port), '--bind', '127.0.0.1', '--dir', service.folder,
     '--save', '', '--appendonly', 'no']
   await service.start()
@@ -106,9 +130,9 @@ function postgresFolder () {
   return path.join(versions, newest, 'bin')
 }
 
-/** With `isStarted: false` it is made, and starts with `start()`. */
-export async function makePostgres ({ isStarted = true } = {}) {
-  const service = new Service('postgres', await freePort())
+/** With `isStarted: false` it is made, and starts with `start()`. @param {{ isStarted?: boolean, detached?: boolean }} [options] */
+export async function makePostgres ({ isStarted = true, detached } = {}) {
+  const service = new Service('postgres', await freePort(), detached)
   const bin = postgresFolder()
   const data = path.join(service.folder, 'data')
   // PostgreSQL does not run as root, and no other user needs to change.
@@ -126,34 +150,51 @@ export async function makePostgres ({ isStarted = true } = {}) {
   return service
 }
 
-/** @param {Service} postgres */
+/** @param {{ port: number }} postgres the service, or a proxy before it */
 export const storeOf = (postgres) => `postgres://roomtone@127.0.0.1:${postgres.port}/postgres?sslmode=disable`
 
+/**
+ * @typedef {object} ClusterOptions
+ * @property {boolean} [atOnce] false for nodes that let their clients go over the window that is the default
+ * @property {boolean} [redis] false for nodes that have nothing but PostgreSQL
+ * @property {boolean} [links] a proxy of its own between each node and each service
+ * @property {(n: number) => Record<string, string>} [envOf] further environment of the n-th node
+ *
+ * @typedef {{ redis: Proxy | null, postgres: Proxy }} Links
+ */
+
+/** One that was not started, for a cluster without it. */
+const ABSENT = { port: 0, kill: async () => {}, remove: () => {} }
+
 export class Cluster {
-  /** @param {Service} postgres @param {Service | null} redis @param {Server[]} nodes */
-  constructor (postgres, redis, nodes) {
+  /** @param {Service} postgres @param {Service} redis @param {Server[]} nodes @param {Links[]} links */
+  constructor (postgres, redis, nodes, links) {
     this.postgres = postgres
-    this.maybeRedis = redis
+    this.redis = redis
     this.nodes = nodes
+    this.links = links
   }
 
-  /** @returns {Service} */
-  get redis () {
-    assert.ok(this.maybeRedis, 'this cluster has no Redis')
-    return this.maybeRedis
-  }
-
-  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions & { hasRedis?: boolean }} [options] @param {boolean} [atOnce] */
-  static async start (nodesCount, { hasRedis = true, ...options } = {}, atOnce = true) {
-    const [postgres, redis] = await Promise.all([makePostgres(), hasRedis ? startRedis() : null])
-    const env = {
-      ...(atOnce ? { ROOMTONE_DRAIN_WINDOW_MS: '0' } : {}),
-      ...options.env,
-      ROOMTONE_STORE: storeOf(postgres),
-      ...(redis && { ROOMTONE_REDIS: `redis://127.0.0.1:${redis.port}` })
+  /** @param {number} nodesCount @param {import('./server.mjs').ServerOptions & ClusterOptions} [options] */
+  static async start (nodesCount, { atOnce = true, redis: hasRedis = true, links: hasLinks = false, envOf = () => ({}), ...options } = {}) {
+    const [postgres, redis] = await Promise.all([makePostgres({ detached: options.detached }), hasRedis ? startRedis(options.detached) : /** @type {any} */ (ABSENT)])
+    /** @type {Links[]} */
+    const links = []
+    for (let n = 0; hasLinks && n < nodesCount; n++) {
+      links.push({ redis: hasRedis ? await Proxy.start(redis.port) : null, postgres: await Proxy.start(postgres.port) })
     }
-    const starts = await Promise.allSettled(Array.from({ length: nodesCount }, () => Server.start({ ...options, env })))
-    const cluster = new Cluster(postgres, redis, starts.flatMap((start) => start.status === 'fulfilled' ? [start.value] : []))
+    const start = (/** @type {number} */ n) => Server.start({
+      ...options,
+      env: {
+        ...(atOnce ? { ROOMTONE_DRAIN_WINDOW_MS: '0' } : {}),
+        ...options.env,
+        ROOMTONE_STORE: storeOf(links[n]?.postgres ?? postgres),
+        ...(hasRedis ? { ROOMTONE_REDIS: `redis://127.0.0.1:${links[n]?.redis?.port ?? redis.port}` } : {}),
+        ...envOf(n)
+      }
+    })
+    const starts = await Promise.allSettled(Array.from({ length: nodesCount }, (_, n) => start(n)))
+    const cluster = new Cluster(postgres, redis, starts.flatMap((start) => start.status === 'fulfilled' ? [start.value] : []), links)
     const failure = starts.find((start) => start.status === 'rejected')
     if (failure) {
       // What runs would keep the test process alive.
@@ -164,10 +205,14 @@ export class Cluster {
   }
 
   async stop () {
-    for (const node of this.nodes) await node.stop()
-    for (const service of [this.maybeRedis, this.postgres]) {
-      await service?.kill()
-      service?.remove()
-    }
+    // All of it, whatever one of them says about its end.
+    const ends = await Promise.allSettled(this.nodes.map((node) => node.stop()))
+    for (const { redis, postgres } of this.links) await Promise.all([redis?.stop(), postgres.stop()])
+    await this.redis.kill()
+    await this.postgres.kill()
+    this.redis.remove()
+    this.postgres.remove()
+    const failure = ends.find((end) => end.status === 'rejected')
+    if (failure) throw failure.reason
   }
 }

@@ -74,3 +74,9 @@ export function broken (doc, promised) {
   const order = new Set(doc.getArray('order').toArray())
   return [...promised].filter((id) => !edits.has(id) || !order.has(id) || drafts.has(before(id) ?? ''))
 }
+
+/** The edits that stand in this document more than once. */
+export function doubled (doc) {
+  const once = new Set()
+  return doc.getArray('order').toArray().filter((id) => once.has(id) || !once.add(id))
+}

@@ -1,12 +1,16 @@
 /**
  * Holds a TCP proxy whose connections can be cut, frozen or made half-open: the networks that clients really have.
  */
+import { once } from 'node:events'
 import { createServer, connect } from 'node:net'
 
-/** How a pair of sockets behaves. `pass`: bytes flow. `freeze`: bytes wait, nothing closes. */
+/** `freeze`: bytes wait, nothing closes. `swallow`: they are lost, nothing closes. `cut`: all is reset. `refuse`: nobody listens. */
 export class Proxy {
   #pairs = new Set()
   #frozen = false
+  #swallowing = false
+  /** How long every byte is on its way, in each direction. */
+  delay_ms = 0
 
   static async start (targetPort) {
     const proxy = new Proxy()
@@ -58,6 +62,27 @@ export class Proxy {
     }
   }
 
+  /** Bytes vanish in both directions and no side hears of it; so do those of who connects from now on. */
+  swallow () {
+    this.#swallowing = true
+    for (const pair of this.#pairs) pair.dead = true
+  }
+
+  /** Who connects from now on gets through. What was open stays dead: the router in between has forgotten it. */
+  restore () { this.#swallowing = false }
+
+  /** Everything open is reset, and nobody listens. */
+  refuse () {
+    this.server.close()
+    this.cut()
+  }
+
+  /** Listens again, on the same port. */
+  async accept () {
+    this.server.listen(this.port, '127.0.0.1')
+    await once(this.server, 'listening')
+  }
+
   async stop () {
     for (const { near, far } of this.#pairs) {
       near.destroy()
@@ -68,21 +93,23 @@ export class Proxy {
 
   #join (near) {
     const far = connect({ port: this.targetPort, host: '127.0.0.1', allowHalfOpen: true })
-    const pair = { near, far, orphan: false }
+    const pair = { near, far, orphan: false, dead: this.#swallowing }
     this.#pairs.add(pair)
     near.setNoDelay(true)
     far.setNoDelay(true)
     const flow = (from, to) => {
       from.on('data', (bytes) => {
+        if (pair.dead) return
+        if (this.delay_ms > 0) return setTimeout(() => to.writable && !pair.dead && to.write(bytes), this.delay_ms)
         if (to.writable && !to.write(bytes)) {
           from.pause()
           to.once('drain', () => this.#frozen || from.resume())
         }
       })
-      from.on('end', () => pair.orphan || to.end())
+      from.on('end', () => pair.orphan || pair.dead || setTimeout(() => to.end(), this.delay_ms))
       from.on('error', () => {})
       from.on('close', () => {
-        if (!pair.orphan) to.destroy()
+        if (!pair.orphan && !pair.dead) setTimeout(() => to.destroy(), this.delay_ms)
         if (near.destroyed && far.destroyed) this.#pairs.delete(pair)
       })
     }

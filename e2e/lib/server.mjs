@@ -25,6 +25,8 @@ const READY_MS_MAX = 20_000
 // A drain over the window that nodes have by default, and then the stop itself.
 const STOP_MS_MAX = 25_000
 const TAIL_LINES = 60
+/** Linux counts CPU in these, whatever the machine. */
+const CLOCK_TICKS_PER_S = 100
 // Below the range that the kernel hands out for outgoing sockets, so that no client takes the port first.
 const PORT_MIN = 20_000
 const PORT_MAX = 32_000
@@ -51,6 +53,7 @@ export async function freePort () {
  * @property {string[]} [allowOrigins]
  * @property {string[]} [args] further arguments
  * @property {Record<string, string>} [env] further environment
+ * @property {boolean} [detached] Ctrl-C in the terminal is not for it
  * @property {boolean} [keepData] do not remove the data folder at stop
  */
 
@@ -97,13 +100,13 @@ export class Server {
   async #spawn () {
     const bin = process.env.ROOMTONE_BIN
     assert.ok(bin, 'ROOMTONE_BIN must name the server binary (cargo build --bin roomtone)')
-    const { open, jwtSecret, allowOrigins = [], args = [], env = {} } = this.options
+    const { open, jwtSecret, allowOrigins = [], args = [], env = {}, detached = false } = this.options
     const all = ['serve', '--listen', this.host, '--data', this.dir]
     if (open ?? jwtSecret === undefined) all.push('--open')
     if (jwtSecret !== undefined) all.push('--jwt-secret', jwtSecret)
     for (const origin of allowOrigins) all.push('--allow-origin', origin)
     all.push(...args)
-    const child = spawn(bin, all, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(bin, all, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached })
     this.child = child
     running.add(child)
     child.once('exit', () => running.delete(child))
@@ -153,6 +156,10 @@ export class Server {
     await this.#end('SIGKILL')
   }
 
+  /** It stands still and says nothing: its sockets stay open. */
+  pause () { this.child?.kill('SIGSTOP') }
+  resume () { this.child?.kill('SIGCONT') }
+
   /** @param {NodeJS.Signals} [signal] */
   async restart (signal = 'SIGKILL') {
     const end = await this.#end(signal)
@@ -182,6 +189,20 @@ export class Server {
    */
   fetch (pathname, init) {
     return fetch(this.http + pathname, init)
+  }
+
+  /** The sum of all samples of a metric; 0 where it has none yet. @param {string} name @param {string} [labels] what its labels contain */
+  async metric (name, labels = '') {
+    const lines = (await (await this.fetch('/metrics')).text()).split('\n')
+    const samples = lines.filter((line) => line.split(/[ {]/)[0] === name && line.includes(labels))
+    return samples.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+  }
+
+  /** CPU that it has taken since its start, in seconds, where the platform tells it. */
+  async cpuSeconds () {
+    const { readFile } = await import('node:fs/promises')
+    const fields = (await readFile(`/proc/${this.pid}/stat`, 'utf8')).split(') ')[1].split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_S
   }
 
   /** Resident memory in bytes, where the platform tells it. */

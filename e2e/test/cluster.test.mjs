@@ -164,7 +164,7 @@ test('while PostgreSQL stands still nothing is saved and everybody sees everythi
 })
 
 test('without Redis nodes on one PostgreSQL edit one document, and each has the presence of its own clients', async () => {
-  const alone = await Cluster.start(2, { hasRedis: false })
+  const alone = await Cluster.start(2, { redis: false })
   try {
     const room = freshRoom('alone')
     const clients = await Promise.all(alone.nodes.flatMap((node) => DIALECT_KINDS.map((id) => open(id, node, room, { state: { name: id } }))))

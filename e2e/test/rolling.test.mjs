@@ -42,7 +42,7 @@ for (const kind of IS_FULL ? BALANCER_KINDS : ['haproxy']) {
     let front
 
     before(async () => {
-      cluster = await Cluster.start(3, { env: IS_FULL ? {} : { ROOMTONE_DRAIN_WINDOW_MS: '5000' } }, !IS_FULL)
+      cluster = await Cluster.start(3, { env: IS_FULL ? {} : { ROOMTONE_DRAIN_WINDOW_MS: '5000' }, atOnce: !IS_FULL })
       front = await Balancer.start(/** @type {any} */ (kind), cluster.nodes.map((node) => node.port))
     })
     for (const n of [0, 1, 2]) afterEach(reportFailure(() => cluster?.nodes[n]))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -245,6 +245,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn follow(&self) -> Option<Arc<dyn Follow>> {
         self.inner.follow()
+    }
+
+    async fn now(&self) -> Result<Option<SystemTime>, StoreError> {
+        self.inner.now().await
     }
 
     async fn close(&self) {

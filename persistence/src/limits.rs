@@ -110,6 +110,17 @@ pub const POSTGRES_LOCK_SECONDS: u64 = 10;
 /// connection is then closed, and the call fails as unavailable.
 pub const POSTGRES_CALL_SECONDS: u64 = 40;
 
+/// How long an append goes without an answer before PostgreSQL is asked over a new connection whether it still works on it,
+/// in seconds, and how often it is asked again: a connection that died without a word says nothing for a quarter of an hour.
+pub const POSTGRES_SILENCE_SECONDS: u64 = 3;
+
+/// How long a session waits for us while we wait for it before the connection between the two counts as dead, in seconds.
+pub const POSTGRES_WAITING_SECONDS: u64 = 1;
+
+/// How long an idle connection has to show that it works, in milliseconds; after that it and the other idle ones are
+/// closed.
+pub const POSTGRES_PING_MS_MAX: u64 = 1_000;
+
 /// How long PostgreSQL keeps a transaction open whose client says nothing, in seconds. Its locks are in everybody's way:
 /// after that it is undone, and the connection closed.
 pub const POSTGRES_ABANDONED_SECONDS: u64 = 20;

@@ -16,13 +16,13 @@ mod schema;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use sqlx::Connection;
 
 use self::append::Appender;
-use self::connections::{Connections, within};
+use self::connections::{Connections, watched, within};
 use self::follow::Follower;
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
@@ -152,8 +152,10 @@ impl Store for PostgresStore {
     async fn append_once(&self, id: AppendId, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
         let framed = Appender::frame(batches)?;
         let mut lease = self.writers.lease().await?;
+        let watch = lease.watch();
         let appended = self.appender.append(lease.connection(), id, batches, &framed);
-        let appended = within(appended).await;
+        // It has a name: that it is tried again does no harm.
+        let appended = watched(watch, appended).await;
         lease.settle(appended)
     }
 
@@ -278,11 +280,28 @@ impl Store for PostgresStore {
         Some(self.follower.clone())
     }
 
+    async fn now(&self) -> Result<Option<SystemTime>, StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let told = within(now(lease.connection())).await;
+        lease.settle(told).map(Some)
+    }
+
     async fn close(&self) {
         self.writers.close().await;
         self.readers.close().await;
         self.heartbeats.close().await;
     }
+}
+
+/// The time at this moment, and not at the begin of a transaction.
+async fn now(connection: &mut sqlx::PgConnection) -> Result<SystemTime, StoreError> {
+    let since_ms: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        .fetch_one(connection)
+        .await?;
+    u64::try_from(since_ms)
+        .ok()
+        .and_then(|since_ms| UNIX_EPOCH.checked_add(Duration::from_millis(since_ms)))
+        .ok_or_else(|| StoreError::Corrupt(format!("PostgreSQL's clock shows {since_ms} ms since 1970")))
 }
 
 /// Writes a few bytes, with a commit. A line a node: nodes do not wait for each other here.

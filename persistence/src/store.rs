@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -147,6 +147,11 @@ pub trait Store: Send + Sync + 'static {
     /// Hearing of what other processes write to the same documents. By default nobody else can.
     fn follow(&self) -> Option<Arc<dyn Follow>> {
         None
+    }
+
+    /// The time of day by the clock that everybody who uses this store shares; None where that is the machine's own.
+    async fn now(&self) -> Result<Option<SystemTime>, StoreError> {
+        Ok(None)
     }
 
     /// Waits for the running write and closes. Every later call is [`StoreError::Closed`]. Closing twice is fine.

@@ -3,12 +3,13 @@
 //! Two ways exist today, open (development) and JWT with a shared key (HS256). Other ways, such as JWKS,
 //! become further variants of [`Authenticator`]; nothing outside this file will notice.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use roomtone_persistence::DocId;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// Clock difference between token issuer and server that is forgiven, in seconds.
@@ -47,8 +48,8 @@ pub struct Claims {
     pub name: Option<String>,
     /// What the user may do in the rooms below.
     pub role: Role,
-    /// When the claims end. None for an open server.
-    pub expires: Option<SystemTime>,
+    /// When the claims end, [`LEEWAY_S`] included: by a clock that nobody sets. None where they never do.
+    ends: Option<Instant>,
     rooms: Vec<String>,
 }
 
@@ -58,7 +59,7 @@ impl Claims {
             user: None,
             name: None,
             role: Role::Owner,
-            expires: None,
+            ends: None,
             rooms: vec!["*".into()],
         }
     }
@@ -80,11 +81,9 @@ impl Claims {
         self.role == Role::Owner && self.rooms.iter().any(|pattern| pattern == "*")
     }
 
-    /// Time until the claims end, [`LEEWAY_S`] included.
+    /// Time until the claims end, [`LEEWAY_S`] included. None where they never do.
     pub fn remaining(&self) -> Option<Duration> {
-        // Beyond what a clock can hold is never.
-        let expires = self.expires?.checked_add(Duration::from_secs(LEEWAY_S))?;
-        Some(expires.duration_since(SystemTime::now()).unwrap_or_default())
+        Some(self.ends?.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -144,6 +143,7 @@ pub struct Keys {
     validation: Validation,
     audience: Option<String>,
     issuer: Option<String>,
+    clock: Clock,
 }
 
 /// What the token itself holds. Unknown claims are ignored.
@@ -155,6 +155,9 @@ struct Payload {
     room: Rooms,
     role: Role,
     exp: u64,
+    /// A number of any kind, since only the date in it counts. What is no number is no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aud: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +180,14 @@ impl Authenticator {
     /// HS256 with a shared secret; `audience` and `issuer` are required of every token where given.
     pub fn jwt(secret: &[u8], audience: Option<&str>, issuer: Option<&str>) -> Authenticator {
         Authenticator::Jwt(Keys::new(secret, audience, issuer))
+    }
+
+    /// With another clock than this machine's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Authenticator {
+        let (Authenticator::Open(keys) | Authenticator::Jwt(keys)) = &mut self;
+        keys.clock = clock;
+        self
     }
 
     /// Whether a request needs no token.
@@ -217,16 +228,13 @@ impl Authenticator {
 
     fn sign(&self, user: &str, rooms: String, role: Role, valid_for: Duration) -> String {
         let (Authenticator::Open(keys) | Authenticator::Jwt(keys)) = self;
-        let now_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
         let payload = Payload {
             sub: user.to_owned(),
             name: None,
             room: Rooms::One(rooms),
             role,
-            exp: now_s.saturating_add(valid_for.as_secs()),
+            exp: keys.now_s().saturating_add(valid_for.as_secs()),
+            nbf: None,
             aud: keys.audience.clone().map(serde_json::Value::String),
             iss: keys.issuer.clone(),
         };
@@ -239,8 +247,9 @@ impl Keys {
     fn new(secret: &[u8], audience: Option<&str>, issuer: Option<&str>) -> Keys {
         // The algorithm comes from the key, never from a token's header.
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = LEEWAY_S;
-        validation.validate_nbf = true;
+        // These two are held against our own clock, in `verify`.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
         let mut required = vec!["exp", "sub"];
         match audience {
             Some(audience) => {
@@ -260,7 +269,13 @@ impl Keys {
             validation,
             audience: audience.map(str::to_owned),
             issuer: issuer.map(str::to_owned),
+            clock: Clock::default(),
         }
+    }
+
+    fn now_s(&self) -> u64 {
+        let since = self.clock.now().duration_since(UNIX_EPOCH);
+        since.unwrap_or_default().as_secs()
     }
 
     fn verify(&self, token: &str) -> Result<Claims, Denied> {
@@ -268,16 +283,23 @@ impl Keys {
             return Err(Denied::Invalid);
         }
         let payload = jsonwebtoken::decode::<Payload>(token, &self.decoding, &self.validation)
-            .map_err(|error| match error.kind() {
-                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Denied::Expired,
-                _ => Denied::Invalid,
-            })?
+            .map_err(|_| Denied::Invalid)?
             .claims;
+        let now_s = self.now_s();
+        let left_s = payload.exp.saturating_add(LEEWAY_S).checked_sub(now_s);
+        let left_s = left_s.ok_or(Denied::Expired)?;
+        if payload
+            .nbf
+            .is_some_and(|nbf| nbf > now_s.saturating_add(LEEWAY_S) as f64)
+        {
+            return Err(Denied::Invalid);
+        }
         Ok(Claims {
             user: Some(payload.sub),
             name: payload.name,
             role: payload.role,
-            expires: UNIX_EPOCH.checked_add(Duration::from_secs(payload.exp)),
+            // Beyond what a clock can hold is never.
+            ends: Instant::now().checked_add(Duration::from_secs(left_s)),
             rooms: match payload.room {
                 Rooms::One(pattern) => vec![pattern],
                 Rooms::Many(patterns) => patterns,
@@ -341,6 +363,8 @@ fn escape_pattern(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -423,5 +447,53 @@ mod tests {
             let token = issuer.mint("u", &doc, Role::Editor, minute);
             assert_eq!(strict.claims(Some(&token)).expect_err("refused"), Denied::Invalid);
         }
+    }
+
+    #[test]
+    fn tokens_begin_and_end_by_the_clock_that_all_nodes_share() {
+        let hour = Duration::from_secs(3_600);
+        let doc = DocId::in_default_tenant("d").expect("a legal name");
+        let at = |time| {
+            let clock = Clock::default();
+            clock.set(Instant::now(), time);
+            Authenticator::jwt(b"secret", None, None).with_clock(clock)
+        };
+        // Nobody asks this machine, whatever it shows.
+        for now in [SystemTime::now() - 2 * hour, SystemTime::now() + 2 * hour] {
+            let (here, past, future) = (at(now), at(now - hour), at(now + hour));
+            let half = hour / 2;
+            let claims = here.claims(Some(&here.mint("u", &doc, Role::Editor, half)));
+            let left = claims.expect("it is good").remaining().expect("it ends");
+            assert!(left > half && left <= half + Duration::from_secs(LEEWAY_S));
+            let ended = past.mint("u", &doc, Role::Editor, half);
+            assert_eq!(
+                here.claims(Some(&ended)).expect_err("it has ended"),
+                Denied::Expired
+            );
+            assert!(past.claims(Some(&ended)).is_ok());
+            let begins = token_from(&doc, now + hour);
+            assert_eq!(
+                here.claims(Some(&begins)).expect_err("it has not begun"),
+                Denied::Invalid
+            );
+            assert!(future.claims(Some(&begins)).is_ok());
+        }
+    }
+
+    /// One of the secret `secret` that begins at a time, and ends long after it.
+    fn token_from(doc: &DocId, begins: SystemTime) -> String {
+        let since = begins.duration_since(UNIX_EPOCH).expect("after 1970");
+        let payload = Payload {
+            sub: "u".to_owned(),
+            name: None,
+            room: Rooms::One(escape_pattern(doc.name())),
+            role: Role::Editor,
+            exp: since.as_secs() + 100_000,
+            nbf: Some(since.as_secs_f64()),
+            aud: None,
+            iss: None,
+        };
+        let key = EncodingKey::from_secret(b"secret");
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, &key).expect("it serialises")
     }
 }

@@ -106,6 +106,13 @@ pub const STORE_WAIT_MS_MIN: u64 = 100;
 pub const STORE_WAIT_MS_MAX: u64 = 1_000;
 /// Connections that are answered while the store is waited for. Over it: 503 without a word.
 pub const STORE_WAIT_CONNECTIONS_COUNT_MAX: usize = 1_024;
+/// Interval at which a store that has a clock is asked for the time, in milliseconds: a clock that nobody sets drifts by less
+/// than a millisecond in it.
+pub const CLOCK_ASK_MS: u64 = 10_000;
+/// Longest way of that question and its answer, in milliseconds. Over it: the answer is too old, and the time before it goes on.
+pub const CLOCK_ANSWER_MS_MAX: u64 = 2_000;
+/// Difference between this machine's clock and the store's from which on an operator is told, in milliseconds.
+pub const CLOCK_OFF_MS_MAX: u64 = 5_000;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
 /// Members of a room for each millisecond between two of its batches: what is edited in between shares a transaction, a

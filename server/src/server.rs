@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::app::{App, Parts};
 use crate::auth::Authenticator;
 use crate::bus::Bus;
+use crate::clock::Clock;
 use crate::compactor::Compactor;
 use crate::config::{Access, Config, StorePlace};
 use crate::drain::Drain;
@@ -94,6 +95,11 @@ impl Server {
         let store = open_store(config, blobs.clone(), &socket)
             .await
             .with_context(|| format!("the store {} cannot be opened", config.store))?;
+        let clock = Clock::default();
+        // Before the first token is looked at.
+        if clock.ask(&*store).await {
+            tokio::spawn(clock.clone().keep(store.clone()));
+        }
         let limits = Arc::new(config.limits.clone());
         if let Some(blobs) = &blobs {
             metrics::blobs_away(blobs.is_away());
@@ -124,7 +130,8 @@ impl Server {
                 let secret = secret.expose_secret().as_bytes();
                 Authenticator::jwt(secret, audience.as_deref(), issuer.as_deref())
             }
-        };
+        }
+        .with_clock(clock);
         let address = match &config.advertise {
             Some(address) => address.clone(),
             None => registry::derive_address(socket.local_addr().context("the socket has no address")?),

@@ -1,4 +1,4 @@
-//! Everything a person types: `cargo xtask dev`, `test`, `bench`, `tidy`, `fuzz`.
+//! Everything a person types: `cargo xtask dev`, `cluster`, `test`, `chaos`, `bench`, `tidy`, `fuzz`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -6,6 +6,8 @@
 )]
 
 mod bench;
+mod chaos;
+mod cluster;
 mod dev;
 mod fuzz;
 mod runner;
@@ -30,8 +32,12 @@ struct Cli {
 enum Command {
     /// Build what is missing and start roomtone on 127.0.0.1:4000 with its data under ./data.
     Dev(dev::Args),
+    /// Start nodes with Redis, PostgreSQL and a load balancer on free ports of this machine, until Ctrl-C.
+    Cluster(cluster::Args),
     /// Set up what tests need, then run every test; the same command CI runs.
     Test(test::Args),
+    /// Take Redis, PostgreSQL, nodes and clocks away from a cluster under load, and hold it to its bars.
+    Chaos(chaos::Args),
     /// Run the benchmark suite against Roomtone and its peers; `bench micro` runs the crates' own benches.
     Bench(bench::Args),
     /// Fuzz the gate and the document with cargo-fuzz.
@@ -47,6 +53,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         // Its last line says how it ended: nothing may follow.
         Command::Test(args) => match test::run(&args) {
             Ok(false) => return ExitCode::FAILURE,

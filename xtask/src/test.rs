@@ -126,22 +126,12 @@ fn install_missing() -> anyhow::Result<()> {
         ("cc", "gcc"),
         // The allocator is built with it.
         ("make", "make"),
-        ("redis-server", "redis-server"),
     ] {
         if !has(program) {
             missing.push(package);
         }
     }
-    // The balancers whose configurations ship. Debian keeps them where only root looks.
-    for program in ["nginx", "haproxy"] {
-        if !has(program) && !Path::new("/usr/sbin").join(program).is_file() {
-            missing.push(program);
-        }
-    }
-    // Debian keeps the server's programs out of the path.
-    if !has("postgres") && !Path::new("/usr/lib/postgresql").is_dir() {
-        missing.push("postgresql");
-    }
+    missing.extend(setup::missing_services());
     apt_install(&missing, &root())
 }
 

@@ -1,5 +1,6 @@
 //! A bounded number of connections, and coming back when the server was away.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::StoreError;
 use crate::limits::{
     POSTGRES_ABANDONED_SECONDS, POSTGRES_CALL_SECONDS, POSTGRES_CONNECT_SECONDS, POSTGRES_IDLE_CHECK_MS,
-    POSTGRES_LIFE_SECONDS, POSTGRES_LOCK_SECONDS, POSTGRES_STATEMENT_SECONDS, POSTGRES_WAIT_SECONDS,
-    RECONNECT_MS_MAX, RECONNECT_MS_MIN,
+    POSTGRES_LIFE_SECONDS, POSTGRES_LOCK_SECONDS, POSTGRES_PING_MS_MAX, POSTGRES_SILENCE_SECONDS,
+    POSTGRES_STATEMENT_SECONDS, POSTGRES_WAIT_SECONDS, POSTGRES_WAITING_SECONDS, RECONNECT_MS_MAX,
+    RECONNECT_MS_MIN,
 };
 
 /// The connections of one purpose.
@@ -36,6 +38,8 @@ pub(crate) struct Connections {
 #[derive(Debug)]
 struct Open {
     connection: PgConnection,
+    /// Of the session on the other side.
+    pid: i32,
     since: Instant,
     used: Instant,
 }
@@ -78,10 +82,11 @@ impl Connections {
             // Not in the condition: the guard would live as long as the block.
             let idle = lock(&self.idle).pop();
             let Some(mut open) = idle else {
-                let connection = self.connect().await?;
+                let (connection, pid) = self.connect().await?;
                 let now = Instant::now();
                 let open = Open {
                     connection,
+                    pid,
                     since: now,
                     used: now,
                 };
@@ -91,7 +96,7 @@ impl Connections {
                 continue;
             }
             if open.used.elapsed() < Duration::from_millis(POSTGRES_IDLE_CHECK_MS)
-                || open.connection.ping().await.is_ok()
+                || answers(&mut open.connection).await
             {
                 return Ok(Lease::new(self, permit, open));
             }
@@ -100,17 +105,17 @@ impl Connections {
         }
     }
 
-    async fn connect(&self) -> Result<PgConnection, StoreError> {
+    async fn connect(&self) -> Result<(PgConnection, i32), StoreError> {
         let mut reconnect = self.reconnect.lock().await;
         if let Some(not_before) = reconnect.not_before {
             sleep_until(not_before).await;
         }
         let patience = Duration::from_secs(POSTGRES_CONNECT_SECONDS);
         let failure = match timeout(patience, establish(&self.options)).await {
-            Ok(Ok(connection)) => {
+            Ok(Ok(established)) => {
                 *reconnect = Reconnect::default();
                 *lock(&self.cause) = None;
-                return Ok(connection);
+                return Ok(established);
             }
             Ok(Err(error)) => error,
             Err(_) => StoreError::Unavailable(format!("no answer within {POSTGRES_CONNECT_SECONDS} s")),
@@ -151,15 +156,22 @@ pub(crate) fn pause(failures: u32) -> Duration {
     Duration::from_millis(rand::rng().random_range(longest / 2..=longest))
 }
 
-/// Connects.
-async fn establish(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-    let mut connection = options.connect().await?;
-    configure(&mut connection).await?;
-    Ok(connection)
+async fn answers(connection: &mut PgConnection) -> bool {
+    let patience = Duration::from_millis(POSTGRES_PING_MS_MAX);
+    timeout(patience, connection.ping())
+        .await
+        .is_ok_and(|ping| ping.is_ok())
 }
 
-/// Sets what every connection needs.
-pub(crate) async fn configure(connection: &mut PgConnection) -> Result<(), StoreError> {
+/// Connects. Gives the session's number on the other side as well.
+async fn establish(options: &PgConnectOptions) -> Result<(PgConnection, i32), StoreError> {
+    let mut connection = options.connect().await?;
+    let pid = configure(&mut connection).await?;
+    Ok((connection, pid))
+}
+
+/// Sets what every connection needs. Gives the session's number on the other side.
+pub(crate) async fn configure(connection: &mut PgConnection) -> Result<i32, StoreError> {
     // An abandoned transaction keeps its locks until the server finds out: it is told to look.
     let settings = format!(
         "SET statement_timeout = '{POSTGRES_STATEMENT_SECONDS}s'; SET lock_timeout = '{POSTGRES_LOCK_SECONDS}s'; \
@@ -173,9 +185,10 @@ pub(crate) async fn configure(connection: &mut PgConnection) -> Result<(), Store
         .await?;
     // An acknowledged edit survives the loss of power, whatever the database, the role or the URL say. An operator who
     // waits for standbys too (remote_apply) goes on doing so.
-    let commits: String = sqlx::query_scalar(
+    let (commits, pid): (String, i32) = sqlx::query_as(
         "SELECT CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply') \
-         THEN current_setting('synchronous_commit') ELSE set_config('synchronous_commit', 'on', false) END",
+         THEN current_setting('synchronous_commit') ELSE set_config('synchronous_commit', 'on', false) END, \
+         pg_backend_pid()",
     )
     .fetch_one(connection)
     .await?;
@@ -184,7 +197,7 @@ pub(crate) async fn configure(connection: &mut PgConnection) -> Result<(), Store
             "synchronous_commit is {commits} and cannot be set: allow this role to set it to on"
         )));
     }
-    Ok(())
+    Ok(pid)
 }
 
 /// The use of one connection. Dropping it closes the connection, which undoes what was begun; only [`Lease::settle`]
@@ -208,6 +221,14 @@ impl<'a> Lease<'a> {
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
         &mut self.open.connection
+    }
+
+    /// To look after a call on this connection, see [`watched`].
+    pub(crate) fn watch(&self) -> Watch<'a> {
+        Watch {
+            home: self.home,
+            pid: self.open.pid,
+        }
     }
 
     /// Ends the use. A connection whose call failed is closed: it is not known what state it is in.
@@ -238,6 +259,60 @@ pub(crate) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>)
             "PostgreSQL did not answer within {POSTGRES_CALL_SECONDS} s"
         ))),
     }
+}
+
+/// A session on the other side, looked at over another connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch<'a> {
+    home: &'a Connections,
+    pid: i32,
+}
+
+impl Watch<'_> {
+    /// Whether PostgreSQL waits for us, or has forgotten us, while we wait for it.
+    async fn is_abandoned(self) -> Result<bool, StoreError> {
+        let (mut connection, _) = establish(&self.home.options).await?;
+        let patience_s = POSTGRES_WAITING_SECONDS as f64;
+        let is_at_work: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 \
+             AND (state = 'active' OR state_change > clock_timestamp() - make_interval(secs => $2)))",
+        )
+        .bind(self.pid)
+        .bind(patience_s)
+        .fetch_one(&mut connection)
+        .await?;
+        // It was made for this one question.
+        let _ = connection.close().await;
+        Ok(!is_at_work)
+    }
+}
+
+/// As [`within`], and ends a call whose connection is dead, which nobody may ever say: what is behind the address may have
+/// moved to another machine. Only for calls that may be made once more without harm.
+pub(crate) async fn watched<T>(
+    watch: Watch<'_>,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut call = pin!(call);
+    let patience = Duration::from_secs(POSTGRES_SILENCE_SECONDS);
+    within(async {
+        loop {
+            if let Ok(result) = timeout(patience, &mut call).await {
+                return result;
+            }
+            // The answer may come in the meantime; and where nobody answers, nobody knows.
+            tokio::select! {
+                result = &mut call => return result,
+                abandoned = timeout(patience, watch.is_abandoned()) => {
+                    if let Ok(Ok(true)) = abandoned {
+                        let why = "the connection to PostgreSQL died without a word".to_owned();
+                        return Err(StoreError::Unavailable(why));
+                    }
+                }
+            }
+        }
+    })
+    .await
 }
 
 #[cfg(test)]

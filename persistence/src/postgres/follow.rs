@@ -298,6 +298,7 @@ async fn listen(options: &PgConnectOptions) -> Result<PgListener, StoreError> {
             Box::pin(async move {
                 configure(connection)
                     .await
+                    .map(drop)
                     .map_err(|error| sqlx::Error::Configuration(Box::new(error)))
             })
         })

@@ -1,9 +1,12 @@
 //! A server that is killed, paused, or not there.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use roomtone_persistence::{AppendId, Appended, PostgresStore, Store, StoreError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::Server;
 use crate::contract::{batch, compact_all, doc, history, logged, put, records};
@@ -165,4 +168,67 @@ async fn a_server_that_is_not_there_is_unavailable_and_is_found_again() {
     tokio::task::block_in_place(|| server.kill());
     store.close().await;
     assert_eq!(store.health().await, Err(StoreError::Closed));
+}
+
+/// How long a dead connection may keep an append.
+const DEAD_SECONDS_MAX: u64 = 20;
+
+/// The way to a server, which can lose all that is under way without a word.
+struct Path {
+    port: u16,
+    lost: Arc<watch::Sender<u64>>,
+}
+
+impl Path {
+    async fn to(server: &Server) -> Path {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let to = server.port();
+        let lost = Arc::new(watch::Sender::new(0));
+        let losses = lost.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut loss = losses.subscribe();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+                        _ = loss.changed() => {}
+                    }
+                    // Both sides believe in it.
+                    std::future::pending::<()>().await;
+                });
+            }
+        });
+        Path { port, lost }
+    }
+
+    /// Connections that are open are dead from now on; new ones get through.
+    fn lose(&self) {
+        self.lost.send_modify(|count| *count += 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_died_without_a_word_are_found_out() {
+    let server = Server::start();
+    let name = server.database().await;
+    let path = Path::to(&server).await;
+    let store = PostgresStore::open(server.options_over(path.port, &name))
+        .await
+        .unwrap();
+    put(&store, &doc("a"), [0]).await;
+    // One dies below a call, and one that lies idle.
+    let (appended, ()) = tokio::join!(insist(&store, 1), async {
+        path.lose();
+    });
+    path.lose();
+    let since = Instant::now();
+    insist(&store, 2).await;
+    assert!(
+        since.elapsed() < Duration::from_secs(DEAD_SECONDS_MAX),
+        "{:?}, {appended}",
+        since.elapsed()
+    );
+    assert_eq!(logged(&store.load(&doc("a")).await.unwrap().rows), records(0..3));
 }

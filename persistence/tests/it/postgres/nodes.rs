@@ -1,7 +1,7 @@
 //! Several nodes on one database, at the same time and on the same documents.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use roomtone_persistence::{Appended, Batch, Compacted, DocId, PostgresStore, Record, Store};
 
@@ -9,6 +9,20 @@ use super::Database;
 use crate::contract::{batch, compact_all, doc, done, history, logged, merge, put, record, records};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn nodes_are_told_one_time_of_day() {
+    let database = Database::new().await;
+    let (one, two) = (database.open().await, database.open().await);
+    let began = SystemTime::now();
+    let told = [one.now().await, two.now().await, one.now().await].map(|time| time.unwrap().unwrap());
+    assert!(told.is_sorted(), "{told:?}");
+    // The database is on this machine; it tells whole milliseconds.
+    assert!(
+        told[0] + Duration::from_millis(1) >= began && told[2] <= SystemTime::now(),
+        "{told:?}"
+    );
+}
 
 #[tokio::test]
 async fn nodes_that_append_and_compact_lose_and_double_nothing() {

@@ -166,6 +166,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The way into one of its databases.
     pub(crate) fn connect_options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
@@ -177,10 +181,12 @@ impl Server {
 
     /// The address of one of its databases, as an operator writes it.
     pub(crate) fn options(&self, database: &str) -> PostgresOptions {
-        let url = format!(
-            "postgres://{USER}@127.0.0.1:{}/{database}?sslmode=disable",
-            self.port
-        );
+        self.options_over(self.port, database)
+    }
+
+    /// The same through something that listens on another port.
+    pub(crate) fn options_over(&self, port: u16, database: &str) -> PostgresOptions {
+        let url = format!("postgres://{USER}@127.0.0.1:{port}/{database}?sslmode=disable");
         PostgresOptions::parse(&url).unwrap().node("test")
     }
 
