@@ -9,6 +9,7 @@
 // A test that meets what it did not expect should stop there and then.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod aside;
 mod compact;
 mod doc_id;
 mod errors;
@@ -24,6 +25,7 @@ mod sqlite;
 mod store;
 mod stored;
 
+pub use aside::aside;
 pub use compact::{CompactError, CompactReport, compact};
 pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
 pub use faults::{Faults, FaultyStore};

@@ -4,6 +4,7 @@
 //! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `outbox` is the way back. Follow one edit through
 //! them in `docs/ARCHITECTURE.md`.
 
+pub mod ambient;
 pub mod app;
 pub mod auth;
 pub mod bus;

@@ -1,7 +1,5 @@
 //! What a turn brought, on its way out: to the log at once, to the members when the commit returns.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use roomtone_crdt::{ConnectionId, Outcome, StateVector, Turn, Update};
 use roomtone_persistence::Record;
 use tokio::time::Instant;
@@ -9,6 +7,7 @@ use tokio::time::Instant;
 use super::Room;
 use super::release::{Ack, Held, Receipt};
 use super::turn::{Kind, Waiting};
+use crate::ambient;
 use crate::close::Close;
 use crate::limits::{COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN};
 use crate::metrics;
@@ -149,7 +148,6 @@ impl Room {
     }
 
     pub(super) fn record_of(&self, waiting: &Waiting) -> Record {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Record {
             user: waiting.user.clone(),
             client: waiting
@@ -158,7 +156,7 @@ impl Room {
                 .structs
                 .first()
                 .map_or(0, |range| range.client),
-            time_ms: now.as_millis() as u64,
+            time_ms: ambient::time_ms(),
             update: waiting.update.bytes().clone(),
         }
     }

@@ -12,7 +12,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::pending;
 
 use bytes::Bytes;
-use rand::Rng;
 use roomtone_crdt::{ClientId, ConnectionId, Outcome, StateVector, Turn, Update};
 use roomtone_persistence::Epoch;
 use tokio::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use tokio::time::{Duration, Instant};
 use super::Room;
 use super::release::{Held, Receipt};
 use super::turn::{Breakage, Kind, Waiting};
+use crate::ambient;
 use crate::bus::{Arrival, Envelope, Event, Have, Message, Sender, Senders, Subscription};
 use crate::heavy::heavy;
 use crate::limits::{
@@ -136,7 +136,7 @@ impl Remote {
     fn ask_within(&mut self, jitter_ms_max: u64) {
         self.asks_left = self.asks_left.max(1);
         let now = Instant::now();
-        let jitter = Duration::from_millis(rand::rng().random_range(0..=jitter_ms_max));
+        let jitter = Duration::from_millis(ambient::up_to(jitter_ms_max));
         let free = self
             .asked
             .map(|asked| asked + Duration::from_millis(BUS_ASK_MS_MIN));
@@ -396,6 +396,6 @@ fn checked(update: Bytes, saved: bool) -> Option<Foreign> {
 
 /// Around this long: three quarters to five quarters of it.
 fn jittered(ms: u64) -> Duration {
-    let ms = ms * 3 / 4 + rand::rng().random_range(0..=ms / 2);
+    let ms = ms * 3 / 4 + ambient::up_to(ms / 2);
     Duration::from_millis(ms)
 }

@@ -18,6 +18,7 @@ mod presence;
 mod relay;
 mod roles;
 mod saved;
+mod sim;
 mod slow;
 mod sockets;
 mod stop;
