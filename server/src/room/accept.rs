@@ -75,7 +75,12 @@ impl Room {
                 }
                 Outcome::Pending => {
                     pending += 1;
-                    self.ask_for_missing(waiting.author);
+                    // It is acknowledged itself once it fits, so the answer to this is one more.
+                    if self.ask_for_missing(waiting.author)
+                        && let Some(seated) = self.awake.members.get_mut(&waiting.author)
+                    {
+                        seated.uncounted_answers += 1;
+                    }
                     if let Receipt::Http(_) = &waiting.receipt {
                         // Nobody's leave would ever free it, and its author has been told that it was refused.
                         self.awake.doc.forget_pending(waiting.author);

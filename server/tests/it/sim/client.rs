@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use rand::Rng;
 use rand::rngs::StdRng;
-use roomtone_crdt::{AwarenessUpdate, Doc, Message, Reader, Update, Writer};
+use roomtone_crdt::{AwarenessUpdate, ClockRange, Doc, Message, Reader, Update, Writer};
 use roomtone_persistence::DocId;
 use roomtone_server::close::Close;
 use roomtone_server::room::Voice;
@@ -62,8 +62,10 @@ pub(crate) struct Session {
     pub(crate) reads_from_ms: u64,
     /// Since when it has had its answer.
     pub(crate) synced_ms: Option<u64>,
-    /// Hocuspocus: messages that are not acknowledged.
+    /// Hocuspocus: messages that are not acknowledged, as its provider counts them.
     unsynced_count: i64,
+    /// What it had written when it opened.
+    began_clock: u64,
 }
 
 /// A client.
@@ -137,6 +139,7 @@ impl Client {
             reads_from_ms: 0,
             synced_ms: None,
             unsynced_count: 1,
+            began_clock: self.clock,
         });
         self.send(now_ms, Message::Step1(self.doc.state_vector().clone()), 16);
         self.ask_status(now_ms);
@@ -210,6 +213,10 @@ impl Client {
     /// Edits its copy, and says so where it has a socket.
     pub(crate) fn edit(&mut self, now_ms: u64, trace: &mut Trace) {
         let update = self.make_edit();
+        self.make_known(update, now_ms, trace);
+    }
+
+    fn make_known(&mut self, update: Update, now_ms: u64, trace: &mut Trace) {
         self.keep(&update);
         self.version += 1;
         self.edits_count += 1;
@@ -229,6 +236,12 @@ impl Client {
         }
     }
 
+    /// Says something that was never said before: nothing else tells a room that its document was replaced.
+    pub(crate) fn say_last(&mut self, now_ms: u64, trace: &mut Trace) {
+        let update = self.make_insertion(&[]);
+        self.make_known(update, now_ms, trace);
+    }
+
     fn make_edit(&mut self) -> Update {
         let clocks: Vec<(u64, u32)> = self
             .doc
@@ -242,6 +255,10 @@ impl Client {
             let length = self.random.random_range(1..=(clock - from).min(3));
             return yjs::delete(client, from.into(), length.into());
         }
+        self.make_insertion(&clocks)
+    }
+
+    fn make_insertion(&mut self, clocks: &[(u64, u32)]) -> Update {
         let length = self.random.random_range(1..=6);
         let text: String = (self.clock..self.clock + length)
             .map(|clock| letter(self.id, clock))
@@ -431,7 +448,13 @@ impl Client {
                     .map_err(|refusal| refusal.to_string())?;
                 self.believe(version);
             }
-            Heard::Status(false) | Heard::Denied(_) | Heard::Authenticated(_) | Heard::Stateless(_) => {}
+            Heard::Denied(why) if why == Close::StaleEpoch.reason() => {
+                let pause_ms = self.random.random_range(20..400);
+                self.part(Parting::Cut, now_ms + pause_ms, now_ms);
+                self.drop_copy();
+            }
+            Heard::Denied(why) => return Err(format!("c{} was denied: {why}", self.number)),
+            Heard::Status(false) | Heard::Authenticated(_) | Heard::Stateless(_) => {}
         }
         Ok(())
     }
@@ -446,12 +469,11 @@ impl Client {
     fn take(&mut self, update: &Update) {
         self.keep(update);
         if let Voice::YWebsocket = self.voice {
-            // The echo is how this dialect hears that something is saved.
-            let own = update
-                .extent()
-                .structs
-                .iter()
-                .filter(|range| range.client == self.id);
+            // The echo of what was sent on this socket is how this dialect hears that it is saved. What was sent on another one
+            // comes back as anybody's edit does, saved or not.
+            let began = self.session.as_ref().map_or(u64::MAX, |session| session.began_clock);
+            let is_own = |range: &&ClockRange| range.client == self.id && u64::from(range.to) > began;
+            let own = update.extent().structs.iter().filter(is_own);
             for range in own {
                 self.told.push(Told::Clock(self.id, range.to));
                 let to = range.to;

@@ -81,6 +81,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether a commit may take longer than edits wait for it. Then a y-websocket client that asks has to wait for its answer, and
+    /// hears meanwhile what others do.
+    pub(crate) fn may_stall(&self) -> bool {
+        let stalls = [Fault::Store, Fault::StoreCut, Fault::Pause, Fault::Crash];
+        self.relay_deadline_ms < 250 || self.faults.iter().any(|fault| stalls.contains(fault))
+    }
+
     pub(crate) fn draw(random: &mut StdRng) -> Plan {
         let share = [0.2, 0.4, 0.7][random.random_range(0..3)];
         let pick = |random: &mut StdRng, of: &[u64]| *of.choose(random).expect("there are some");
