@@ -247,7 +247,7 @@ impl Room {
                     body,
                     since,
                 });
-                self.send_all_awareness(id);
+                self.send_all_awareness_and_gone(id);
             }
             Err(broken) => {
                 seated.lag(&since, &mut self.drained);

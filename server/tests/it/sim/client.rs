@@ -1,7 +1,7 @@
 //! A client of one document as its provider behaves: it keeps a copy, edits it with and without a socket, and remembers what it
 //! was told is saved.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::yjs;
 /// Presence is renewed so often, in milliseconds (y-protocols).
 const RENEWAL_MS: u64 = 15_000;
 /// A socket whose client is gone without a word lives so long, in milliseconds (`SILENCE_MS_MAX`).
-const HALF_OPEN_MS: u64 = 30_000;
+pub(crate) const HALF_OPEN_MS: u64 = 30_000;
 /// And so long when it is asked whether it lives (`PROBE_MS_MAX`).
 const PROBE_MS: u64 = 1_000;
 
@@ -92,6 +92,9 @@ pub(crate) struct Client {
     pub(crate) told: Vec<Told>,
     pub(crate) holes_count: u64,
     pub(crate) edits_count: u64,
+    /// Whom it does not show, because it knows a later clock of them from another node than it is told now. They show when they
+    /// have renewed their presence often enough.
+    pub(crate) outrun: BTreeSet<u64>,
 }
 
 impl Client {
@@ -121,6 +124,7 @@ impl Client {
             told: Vec::new(),
             holes_count: 0,
             edits_count: 0,
+            outrun: BTreeSet::new(),
         }
     }
 
@@ -504,8 +508,12 @@ impl Client {
             let is_newer = *clock > known_clock
                 || (*clock == known_clock && gone && known.is_some_and(|(_, here)| here));
             if !is_newer {
+                if !gone && known.is_some_and(|(_, here)| !here) {
+                    self.outrun.insert(*client);
+                }
                 continue;
             }
+            self.outrun.remove(client);
             if *client == self.id && gone {
                 if let Some((clock_now, Some(_))) = self.present.get_mut(client) {
                     // Nobody else takes it away: it says that it is still here.

@@ -49,6 +49,7 @@ fn share(share: u64) {
                 total.told_count += outcome.told_count;
                 total.faults_count += outcome.faults_count;
                 total.crashes_count += outcome.crashes_count;
+                total.reopened_count += outcome.reopened_count;
                 total.healed_ms = total.healed_ms.max(outcome.healed_ms);
             }
             Err(what) => {
