@@ -242,7 +242,11 @@ impl Room {
 
     /// Whether the author counts on an acknowledgement.
     fn receipt_for(&mut self, from: ConnectionId, kind: Kind) -> Receipt {
-        let uncounted = self.awake.members.get_mut(&from).map(|seated| &mut seated.uncounted_answers);
+        let uncounted = self
+            .awake
+            .members
+            .get_mut(&from)
+            .map(|seated| &mut seated.uncounted_answers);
         match uncounted {
             Some(count) if kind == Kind::Step2 && *count > 0 => {
                 *count -= 1;

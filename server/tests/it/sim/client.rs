@@ -226,10 +226,7 @@ impl Client {
         self.edits_count += 1;
         trace.note(
             now_ms,
-            format_args!(
-                "c{} edits: {}@{} v{}",
-                self.number, self.id, self.clock, self.version
-            ),
+            format_args!("c{} edits: {} v{}", self.number, words(&update), self.version),
         );
         self.unsaved.push_back((now_ms, self.version, update.clone()));
         if let Some(session) = &mut self.session {
@@ -416,7 +413,7 @@ impl Client {
     }
 
     fn hear(&mut self, heard: Heard, now_ms: u64, trace: &mut Trace) -> Result<(), String> {
-        trace.note(now_ms, format_args!("c{} hears {}", self.number, words(&heard)));
+        trace.note(now_ms, format_args!("c{} hears {}", self.number, line(&heard)));
         match heard {
             Heard::Step1(theirs) => {
                 let lacks = self.doc.diff(&theirs).map_err(|broken| broken.to_string())?;
@@ -475,7 +472,10 @@ impl Client {
         if let Voice::YWebsocket = self.voice {
             // The echo of what was sent on this socket is how this dialect hears that it is saved. What was sent on another one
             // comes back as anybody's edit does, saved or not.
-            let began = self.session.as_ref().map_or(u64::MAX, |session| session.began_clock);
+            let began = self
+                .session
+                .as_ref()
+                .map_or(u64::MAX, |session| session.began_clock);
             let is_own = |range: &&ClockRange| range.client == self.id && u64::from(range.to) > began;
             let own = update.extent().structs.iter().filter(is_own);
             for range in own {
@@ -565,26 +565,29 @@ pub(crate) fn letter(client: u64, clock: u64) -> char {
     char::from(b'a' + ((client * 7 + clock) % 26) as u8)
 }
 
-/// One line about a frame. Nothing in it depends on the order of a map.
-fn words(heard: &Heard) -> String {
-    let of = |update: &Update| {
-        let mut structs: Vec<String> = update
-            .extent()
-            .structs
+/// What an update holds. Nothing in it depends on the order of a map.
+pub(crate) fn words(update: &Update) -> String {
+    let of = |ranges: &[ClockRange]| {
+        let ranges = ranges
             .iter()
-            .map(|range| format!("{}:{}-{}", range.client, range.from, range.to))
-            .collect();
-        structs.sort_unstable();
-        format!(
-            "{} and {} deletions",
-            structs.join(" "),
-            update.extent().deletes.len()
-        )
+            .map(|range| format!("{}:{}-{}", range.client, range.from, range.to));
+        let mut ranges: Vec<String> = ranges.collect();
+        ranges.sort_unstable();
+        ranges.join(" ")
     };
+    let extent = update.extent();
+    match extent.deletes.as_slice() {
+        [] => of(&extent.structs),
+        deletes => format!("{} without {}", of(&extent.structs), of(deletes)),
+    }
+}
+
+/// One line about a frame.
+fn line(heard: &Heard) -> String {
     match heard {
         Heard::Step1(_) => "step 1".to_owned(),
-        Heard::Step2(update) => format!("step 2 {}", of(update)),
-        Heard::Update(update) => format!("update {}", of(update)),
+        Heard::Step2(update) => format!("step 2 {}", words(update)),
+        Heard::Update(update) => format!("update {}", words(update)),
         Heard::Awareness(entries) => {
             let mut entries = entries.clone();
             entries.sort_unstable();

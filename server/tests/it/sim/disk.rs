@@ -17,6 +17,7 @@ use roomtone_persistence::{
 };
 use tokio::sync::oneshot;
 
+use super::client::words;
 use super::trace::Trace;
 
 /// What a node asks.
@@ -337,13 +338,12 @@ fn name(call: &Call) -> String {
         Call::Append(_, batches) => {
             let mut text = "append".to_owned();
             for batch in batches {
-                let bytes: usize = batch.records.iter().map(|record| record.update.len()).sum();
-                text += &format!(
-                    " {}@{}:{}/{bytes}",
-                    batch.doc.name(),
-                    batch.epoch,
-                    batch.records.len()
-                );
+                let words = |record: &Record| {
+                    Update::check(record.update.clone())
+                        .map_or_else(|refusal| refusal.to_string(), |update| words(&update))
+                };
+                let records: Vec<String> = batch.records.iter().map(words).collect();
+                text += &format!(" {}@{}: {}", batch.doc.name(), batch.epoch, records.join("; "));
             }
             text
         }
