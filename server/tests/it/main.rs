@@ -4,6 +4,11 @@
 mod net;
 mod peer;
 mod redis;
+/// The production file, over the locks of `sync`.
+#[path = "../../src/registry.rs"]
+#[allow(dead_code, reason = "the model asks less of it than the hub")]
+mod registry;
+mod sync;
 mod world;
 mod yjs;
 
@@ -16,6 +21,7 @@ mod lifecycle;
 mod nodes;
 mod presence;
 mod relay;
+mod retire;
 mod roles;
 mod saved;
 mod sim;

@@ -427,12 +427,13 @@ impl Client {
                 }
             }
             Heard::Update(update) => {
+                let waited_bytes = self.doc.pending_bytes();
                 self.take(&update);
                 let is_synced = self
                     .session
                     .as_ref()
                     .is_some_and(|session| session.synced_ms.is_some());
-                self.holes_count += u64::from(is_synced && self.doc.pending_bytes() > 0);
+                self.holes_count += u64::from(is_synced && self.doc.pending_bytes() > waited_bytes);
             }
             Heard::Awareness(entries) => self.meet(&entries, now_ms),
             Heard::Status(true) => {
