@@ -254,11 +254,6 @@ impl Disk {
         now(self.inner.load(doc)).expect("memory does not fail")
     }
 
-    /// Calls that are not answered.
-    pub(crate) fn waiting_count(&self) -> usize {
-        self.lock().asked.len()
-    }
-
     fn commit(&mut self, run: u64, call: &Call) -> Answer {
         Ok(match call {
             Call::Load(doc) => Reply::Loaded(now(self.inner.load(doc))?),

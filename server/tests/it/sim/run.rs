@@ -30,12 +30,21 @@ const ACKNOWLEDGED_MS_MAX: u64 = 3_000;
 const ALONE_MS_MAX: u64 = 40_000;
 
 /// What keeps everyone from being equal.
-#[derive(Debug)]
 enum Difference {
     None,
     /// Nothing but what the store has of a document and no client of it.
     OnlyStored(DocId),
     Other(String),
+}
+
+impl Difference {
+    fn words(&self) -> String {
+        match self {
+            Difference::None => "somebody has not spoken yet".to_owned(),
+            Difference::OnlyStored(doc) => format!("only the store has all of {}", doc.name()),
+            Difference::Other(what) => what.clone(),
+        }
+    }
 }
 
 /// Something that ends by itself.
@@ -60,10 +69,26 @@ pub(crate) struct Outcome {
     pub(crate) told_count: u64,
     pub(crate) faults_count: u64,
     pub(crate) crashes_count: u64,
+    pub(crate) published_bytes: u64,
     /// Documents of which only the store had everything.
     pub(crate) reopened_count: u64,
     /// How long it took until all were equal, in milliseconds of the simulated clock.
     pub(crate) healed_ms: u64,
+}
+
+impl Outcome {
+    /// Counts another run in.
+    pub(crate) fn add(&mut self, other: &Outcome) {
+        self.edits_count += other.edits_count;
+        self.commits_count += other.commits_count;
+        self.compactions_count += other.compactions_count;
+        self.told_count += other.told_count;
+        self.faults_count += other.faults_count;
+        self.crashes_count += other.crashes_count;
+        self.published_bytes += other.published_bytes;
+        self.reopened_count += other.reopened_count;
+        self.healed_ms = self.healed_ms.max(other.healed_ms);
+    }
 }
 
 /// Everything there is.
@@ -454,8 +479,9 @@ impl Run {
             }
         }
         Err(format!(
-            "not equal after {} ms without faults: {differs:?}; clients by the id they spoke as: {said_as:?}",
-            self.now_ms - healed_ms
+            "not equal after {} ms without faults: {}; clients by the id they spoke as: {said_as:?}",
+            self.now_ms - healed_ms,
+            differs.words()
         ))
     }
 
@@ -654,6 +680,7 @@ impl Run {
     fn end(&mut self) {
         self.outcome.edits_count = self.clients.iter().map(|client| client.edits_count).sum();
         self.outcome.commits_count = self.disk.commits_count;
+        self.outcome.published_bytes = self.wire.published_bytes;
         self.outcome.compactions_count = self.disk.compactions_count;
         self.clients.clear();
         self.nodes.clear();
