@@ -7,7 +7,7 @@
 
 mod nodes;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -200,6 +200,13 @@ impl Awareness {
     pub fn encode_all(&self) -> Bytes {
         let ids: Vec<ClientId> = self.present.keys().copied().collect();
         self.encode(&ids)
+    }
+
+    /// The same, and those that went lately: for a reader that was not told of everything.
+    pub fn encode_all_and_gone(&self) -> Bytes {
+        let gone = self.removed_order.iter().map(|(_, client)| *client);
+        let ids: BTreeSet<ClientId> = self.present.keys().copied().chain(gone).collect();
+        self.encode(&ids.into_iter().collect::<Vec<_>>())
     }
 
     /// Ids present.

@@ -2,6 +2,7 @@
 
 use roomtone_crdt::{Doc, Update};
 
+use crate::aside::aside;
 use crate::stored::Damaged;
 use crate::{Compacted, Compaction, DocId, Generation, Store, StoreError, Stored};
 
@@ -65,7 +66,7 @@ pub async fn compact(store: &dyn Store, doc: &DocId) -> Result<CompactReport, Co
         return Ok(CompactReport::Stale);
     }
     let rows_all = stored.rows.len();
-    let merged = tokio::task::spawn_blocking(move || merge(stored)).await;
+    let merged = aside(move || merge(stored)).await;
     let merge = match merged.map_err(|error| CompactError::Broken(error.to_string()))?? {
         Merged::Nothing => return Ok(CompactReport::Nothing),
         Merged::Pending { bytes } => return Ok(CompactReport::Pending { bytes }),

@@ -9,6 +9,7 @@
 // A test that meets what it did not expect should stop there and then.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod aside;
 mod blobs;
 mod compact;
 mod doc_id;
@@ -27,6 +28,7 @@ mod sqlite;
 mod store;
 mod stored;
 
+pub use aside::aside;
 pub use blobs::{
     BadBlobUrl, BlobCall, BlobError, BlobHash, BlobId, BlobKey, BlobOperation, BlobOptions, BlobOutcome,
     BlobStore,

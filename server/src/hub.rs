@@ -1,10 +1,9 @@
 //! The rooms that are awake on this node, and the one place where they are opened and retired.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dashmap::{DashMap, Entry};
 use roomtone_crdt::ConnectionId;
 use roomtone_persistence::{DocId, Store};
 use tokio::sync::Notify;
@@ -13,6 +12,7 @@ use crate::bus::Bus;
 use crate::close::Close;
 use crate::compactor::Compactor;
 use crate::follower::Follower;
+use crate::handles::{Closed, Handles};
 use crate::limits::{Limits, STOP_ROUND_MS};
 use crate::metrics;
 use crate::room::{Ask, Member, Room, RoomHandle, Seat};
@@ -25,10 +25,9 @@ pub struct Hub {
 }
 
 struct Shared {
-    rooms: DashMap<DocId, Arc<RoomHandle>>,
+    rooms: Handles<DocId, RoomHandle>,
     context: Context,
     follower: Option<Follower>,
-    stopping: AtomicBool,
     connections: AtomicU64,
     retired: Notify,
 }
@@ -54,10 +53,9 @@ impl Hub {
         let follower = Follower::start(context.store.as_ref(), context.bus.clone());
         Hub {
             shared: Arc::new(Shared {
-                rooms: DashMap::new(),
+                rooms: Handles::new(),
                 context,
                 follower,
-                stopping: AtomicBool::new(false),
                 connections: AtomicU64::new(0),
                 retired: Notify::new(),
             }),
@@ -94,12 +92,12 @@ impl Hub {
 
     /// Whether the hub is on its way out.
     pub fn is_stopping(&self) -> bool {
-        self.shared.stopping.load(Ordering::Relaxed)
+        self.shared.rooms.is_closed()
     }
 
     /// Refuses new joins from now on.
     pub fn begin_stop(&self) {
-        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.rooms.close();
     }
 
     /// Stops every room: each takes what waits in its inbox, waits for its log, and sends its members away.
@@ -108,9 +106,7 @@ impl Hub {
         self.begin_stop();
         let all = async {
             loop {
-                for room in self.shared.rooms.iter() {
-                    room.stop();
-                }
+                self.shared.rooms.for_each(RoomHandle::stop);
                 // Not at every retirement: that would be all rooms for each of them.
                 let round = Duration::from_millis(STOP_ROUND_MS);
                 if tokio::time::timeout(round, self.all_retired()).await.is_ok() {
@@ -124,7 +120,7 @@ impl Hub {
     async fn all_retired(&self) {
         loop {
             let retired = self.shared.retired.notified();
-            if self.shared.rooms.is_empty() {
+            if self.shared.rooms.len() == 0 {
                 return;
             }
             retired.await;
@@ -142,38 +138,23 @@ impl Hub {
             return Err(Close::Restart);
         }
         if let Some(handle) = self.shared.rooms.get(doc) {
-            return Ok(handle.clone());
+            return Ok(handle);
         }
         if self.shared.rooms.len() >= self.shared.context.limits.rooms_count_max {
             return Err(Close::TryLater("too many rooms are awake; come back later"));
         }
-        // The entry is taken under the shard's lock: of two first joins one starts the room, both get it.
-        let handle = match self.shared.rooms.entry(doc.clone()) {
-            Entry::Occupied(room) => room.get().clone(),
-            // Asked again under the lock: the stop goes through the same locks after it has said so, and would not find a
-            // room that is started behind its back.
-            Entry::Vacant(_) if self.is_stopping() => return Err(Close::Restart),
-            Entry::Vacant(place) => place
-                .insert(Room::start(
-                    doc.clone(),
-                    self.clone(),
-                    self.shared.context.clone(),
-                ))
-                .clone(),
-        };
+        // Of two first joins one starts the room, both get it.
+        let start = || Room::start(doc.clone(), self.clone(), self.shared.context.clone());
+        let handle = self.shared.rooms.get_or_insert(doc, start);
+        let handle = handle.map_err(|Closed| Close::Restart)?;
         metrics::rooms(self.shared.rooms.len());
         Ok(handle)
     }
 
-    /// Takes an idle room out, if nobody holds or is about to use it: handles are only cloned under the same
-    /// shard lock that this takes, so "nobody but the map" cannot become "somebody" in between. `is_empty` tells
-    /// whether the room's queues are empty, asked under that lock.
+    /// Takes an idle room out, if nobody holds or is about to use it ([`Handles::retire`]). `is_empty` tells whether the
+    /// room's queues are empty.
     pub(crate) fn retire(&self, doc: &DocId, is_empty: impl FnOnce() -> bool) -> bool {
-        let removed = self
-            .shared
-            .rooms
-            .remove_if(doc, |_, handle| Arc::strong_count(handle) == 1 && is_empty())
-            .is_some();
+        let removed = self.shared.rooms.retire(doc, is_empty);
         if removed {
             self.note_removal();
         }
@@ -182,12 +163,7 @@ impl Hub {
 
     /// Takes a room out that can serve nobody any more. The next join starts a new one.
     pub(crate) fn remove(&self, doc: &DocId, room: &RoomHandleId) {
-        if self
-            .shared
-            .rooms
-            .remove_if(doc, |_, handle| handle.id() == *room)
-            .is_some()
-        {
+        if self.shared.rooms.remove(doc, |handle| handle.id() == *room) {
             self.note_removal();
         }
     }

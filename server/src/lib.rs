@@ -4,6 +4,7 @@
 //! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `follower` reads what it does not, `outbox` is the way back. Follow one edit through
 //! them in `docs/ARCHITECTURE.md`.
 
+pub mod ambient;
 pub mod app;
 pub mod auth;
 pub mod bus;
@@ -15,6 +16,7 @@ pub mod compactor;
 pub mod config;
 pub mod drain;
 mod follower;
+mod handles;
 mod heavy;
 pub mod http;
 pub mod hub;
@@ -31,4 +33,5 @@ pub mod saver;
 pub mod server;
 pub mod signals;
 pub mod socket;
+mod sync;
 mod waiting;

@@ -32,6 +32,8 @@ struct State {
     nodes: Vec<Node>,
     held: Vec<Packet>,
     published: u64,
+    /// What is to be carried by the test; none while the network does so itself.
+    by_hand: Option<Vec<Packet>>,
 }
 
 struct Node {
@@ -39,7 +41,10 @@ struct Node {
     is_away: bool,
 }
 
-struct Packet {
+/// A message on its way to one node.
+#[derive(Clone)]
+pub struct Packet {
+    from: usize,
     to: usize,
     channel: Arc<str>,
     message: Bytes,
@@ -61,6 +66,7 @@ impl Network {
                 nodes: Vec::new(),
                 held: Vec::new(),
                 published: 0,
+                by_hand: None,
             })),
         }
     }
@@ -106,6 +112,32 @@ impl Network {
         while state.release_one() {}
     }
 
+    /// From now on nothing arrives by itself: what is published waits for [`Network::take`]. Faults and absence are then the
+    /// test's as well.
+    pub fn carry_by_hand(&self) {
+        self.lock().by_hand = Some(Vec::new());
+    }
+
+    /// What was published since the last call, in order, where a test carries by hand.
+    pub fn take(&self) -> Vec<Packet> {
+        self.lock().by_hand.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    /// Brings a message to its node, as often as one likes.
+    pub fn deliver(&self, packet: &Packet) {
+        self.lock().deliver(packet);
+    }
+
+    /// Tells the rooms of a node, in the order of their channels, that they may have missed something.
+    pub fn tell_of_gap(&self, node: NodeId) {
+        let state = self.lock();
+        for known in state.nodes.iter().filter(|known| known.rooms.node == node) {
+            let mut channels = known.rooms.channels();
+            channels.sort_unstable();
+            channels.iter().for_each(|channel| known.rooms.gap(channel));
+        }
+    }
+
     /// Messages published so far, those that were lost included.
     pub fn published_count(&self) -> u64 {
         self.lock().published
@@ -135,11 +167,14 @@ impl State {
             let copies = 1 + usize::from(self.happens(self.faults.doubled_permille));
             for _ in 0..copies {
                 let packet = Packet {
+                    from,
                     to,
                     channel: channel.clone(),
                     message: message.clone(),
                 };
-                if self.happens(self.faults.held_permille) {
+                if let Some(by_hand) = &mut self.by_hand {
+                    by_hand.push(packet);
+                } else if self.happens(self.faults.held_permille) {
                     self.held.push(packet);
                 } else {
                     self.deliver(&packet);
@@ -166,6 +201,23 @@ impl State {
         let packet = self.held.swap_remove(at);
         self.deliver(&packet);
         true
+    }
+}
+
+impl Packet {
+    /// The number of the node that says it, from 0, in the order of [`Network::node`].
+    pub fn from(&self) -> usize {
+        self.from
+    }
+
+    /// The number of the node that it is for.
+    pub fn to(&self) -> usize {
+        self.to
+    }
+
+    /// How long it is, in bytes.
+    pub fn bytes_count(&self) -> usize {
+        self.message.len()
     }
 }
 

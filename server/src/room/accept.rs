@@ -1,7 +1,5 @@
 //! What a turn brought, on its way out: to the log at once, to the members when the commit returns.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use roomtone_crdt::{ConnectionId, Outcome, StateVector, Turn, Update};
 use roomtone_persistence::Record;
 use tokio::time::Instant;
@@ -9,6 +7,7 @@ use tokio::time::Instant;
 use super::Room;
 use super::release::{Ack, Held, Receipt};
 use super::turn::{Kind, Waiting};
+use crate::ambient;
 use crate::close::Close;
 use crate::limits::{COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN};
 use crate::metrics;
@@ -76,7 +75,12 @@ impl Room {
                 }
                 Outcome::Pending => {
                     pending += 1;
-                    self.ask_for_missing(waiting.author);
+                    // It is acknowledged itself once it fits, so the answer to this is one more.
+                    if self.ask_for_missing(waiting.author)
+                        && let Some(seated) = self.awake.members.get_mut(&waiting.author)
+                    {
+                        seated.uncounted_answers += 1;
+                    }
                     if let Receipt::Http(_) = &waiting.receipt {
                         // Nobody's leave would ever free it, and its author has been told that it was refused.
                         self.awake.doc.forget_pending(waiting.author);
@@ -150,7 +154,6 @@ impl Room {
     }
 
     pub(super) fn record_of(&self, waiting: &Waiting) -> Record {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Record {
             user: waiting.user.clone(),
             client: waiting
@@ -159,7 +162,7 @@ impl Room {
                 .structs
                 .first()
                 .map_or(0, |range| range.client),
-            time_ms: now.as_millis() as u64,
+            time_ms: ambient::time_ms(),
             update: waiting.update.bytes().clone(),
         }
     }

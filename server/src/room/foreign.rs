@@ -75,6 +75,16 @@ impl Room {
             return self.accept(turn, waiting, before);
         }
         let mut records = Vec::new();
+        for late in turn.late {
+            if late.outcome == Outcome::New {
+                // Whether a log had it when it came is not known any more. Twice in one is better than in none.
+                let foreign = Foreign {
+                    update: late.update,
+                    saved: false,
+                };
+                records.push(self.record_of(&foreign.wait(author)));
+            }
+        }
         let (mut lacks_past, mut is_full) = (false, false);
         for (foreign, outcome) in updates.into_iter().zip(&turn.outcomes) {
             match outcome {

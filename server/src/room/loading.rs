@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use roomtone_crdt::{Awareness, ConnectionId, Doc, Update, encode};
-use roomtone_persistence::{DocId, Epoch, Generation, Record, Stored};
+use roomtone_persistence::{DocId, Epoch, Generation, Record, Stored, aside};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -64,7 +64,7 @@ pub(super) async fn load(
         }
     }
     // Building a large document takes tens of milliseconds: not on a thread that serves sockets.
-    let built = tokio::task::spawn_blocking(move || build(stored, previewer)).await;
+    let built = aside(move || build(stored, previewer)).await;
     let Ok(built) = built else {
         tracing::error!(doc = %doc_id, "building the document panicked");
         return Err(Close::Internal);

@@ -139,6 +139,9 @@ pub(crate) struct Seated {
     pub(crate) step1_deferred: Option<StateVector>,
     /// Whether the member was asked for what its updates lack, and has not sent anything whole since.
     pub(crate) asked: bool,
+    /// Answers to such questions that are still to come. Hocuspocus clients count the edits they make and one answer for each
+    /// Step1 of their own; an acknowledgement of more would stand for an edit that is not saved.
+    pub(crate) uncounted_answers: u32,
     /// Whether an update of the member had gaps inside, and was not followed by the whole.
     pub(crate) gapped: bool,
     /// Whether it wrote although it may not. It was told once, and nothing it asks for is acknowledged any more: its
@@ -163,6 +166,7 @@ impl Seated {
             step1: None,
             step1_deferred: None,
             asked: false,
+            uncounted_answers: 0,
             gapped: false,
             wrote_read_only: false,
             owes_step2: true,

@@ -107,6 +107,15 @@ impl Room {
         }
     }
 
+    /// Everyone's state, for a member that was not told of everything: who went meanwhile too, or it would go on to show them.
+    pub(super) fn send_all_awareness_and_gone(&self, to: ConnectionId) {
+        if let Some(seated) = self.awake.members.get(&to) {
+            let body = encode::awareness(&self.awake.awareness.encode_all_and_gone());
+            let frame = seated.member.voice.frame(&body);
+            seated.member.outbox.send_presence(to, frame);
+        }
+    }
+
     /// Everyone's state, for one member.
     pub(super) fn send_all_awareness(&self, to: ConnectionId) {
         if let Some(seated) = self.awake.members.get(&to) {

@@ -58,6 +58,8 @@ pub(super) struct Answer {
 pub(super) enum Receipt {
     /// A member, in the way of its dialect.
     Member,
+    /// Nobody: the author answered a question that its dialect does not count.
+    Nobody,
     /// A caller of the HTTP API.
     Http(oneshot::Sender<Result<(), Close>>),
 }
@@ -275,25 +277,20 @@ impl Room {
             Ok(update) => {
                 seated.is_catching_up = true;
                 let number = self.awake.log.accepted();
-                let owes_answer = mem::take(&mut seated.owes_answer);
-                let body = encode::update(&update);
+                // PS3: an answer that was withheld goes out as one, or the client would not call itself synced. As one frame: a
+                // second one behind a first of more than the bound never fits.
+                let body = if mem::take(&mut seated.owes_answer) {
+                    encode::step2(&update)
+                } else {
+                    encode::update(&update)
+                };
                 self.hold(Held::Answer(Answer {
                     number,
                     to: id,
                     body,
-                    since: since.clone(),
+                    since,
                 }));
-                if owes_answer {
-                    // PS3: the content has gone out as an update; this is what the client calls synced.
-                    let body = encode::step2(&Update::empty());
-                    self.hold(Held::Answer(Answer {
-                        number,
-                        to: id,
-                        body,
-                        since,
-                    }));
-                }
-                self.send_all_awareness(id);
+                self.send_all_awareness_and_gone(id);
             }
             Err(broken) => {
                 seated.lag(&since, &mut self.drained);
@@ -513,6 +510,7 @@ impl Awake {
             match ack.what {
                 // The caller of the HTTP API is no member, and may have given up.
                 AckKind::Applied(Receipt::Http(done)) => drop(done.send(Ok(()))),
+                AckKind::Applied(Receipt::Nobody) => {}
                 AckKind::Applied(Receipt::Member) => {
                     if let Some(seated) = self.members.get(&ack.to) {
                         seated.send_status(true);

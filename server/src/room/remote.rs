@@ -12,13 +12,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::pending;
 
 use bytes::Bytes;
-use rand::Rng;
 use roomtone_crdt::{ClientId, ConnectionId, StateVector, Update};
 use roomtone_persistence::Epoch;
 use tokio::time::{Duration, Instant};
 
 use super::Room;
 use super::foreign::{Foreign, checked};
+use crate::ambient;
 use crate::bus::{Arrival, Envelope, Event, Have, Message, Sender, Senders, Subscription};
 use crate::limits::{
     BUS_ANSWER_JITTER_MS, BUS_ASK_AGAIN_MS, BUS_ASK_JITTER_MS_MAX, BUS_ASK_MS_MIN, BUS_DIGEST_MS,
@@ -132,7 +132,7 @@ impl Remote {
     fn ask_within(&mut self, jitter_ms_max: u64) {
         self.asks_left = self.asks_left.max(1);
         let now = Instant::now();
-        let jitter = Duration::from_millis(rand::rng().random_range(0..=jitter_ms_max));
+        let jitter = Duration::from_millis(ambient::up_to(jitter_ms_max));
         let free = self
             .asked
             .map(|asked| asked + Duration::from_millis(BUS_ASK_MS_MIN));
@@ -282,6 +282,6 @@ impl Room {
 
 /// Around this long: three quarters to five quarters of it.
 fn jittered(ms: u64) -> Duration {
-    let ms = ms * 3 / 4 + rand::rng().random_range(0..=ms / 2);
+    let ms = ms * 3 / 4 + ambient::up_to(ms / 2);
     Duration::from_millis(ms)
 }

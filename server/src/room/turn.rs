@@ -230,13 +230,30 @@ impl Room {
             return;
         }
         let user = seated.member.user.clone();
+        let receipt = self.receipt_for(from, kind);
         self.awake.gathered.push(Waiting {
             author: from,
             user,
             update,
             kind,
-            receipt: Receipt::Member,
+            receipt,
         });
+    }
+
+    /// Whether the author counts on an acknowledgement.
+    fn receipt_for(&mut self, from: ConnectionId, kind: Kind) -> Receipt {
+        let uncounted = self
+            .awake
+            .members
+            .get_mut(&from)
+            .map(|seated| &mut seated.uncounted_answers);
+        match uncounted {
+            Some(count) if kind == Kind::Step2 && *count > 0 => {
+                *count -= 1;
+                Receipt::Nobody
+            }
+            Some(_) | None => Receipt::Member,
+        }
     }
 
     /// A read-only member's Step2 is part of every handshake and fine when it brings nothing.
@@ -247,7 +264,8 @@ impl Room {
         };
         let number = self.awake.log.accepted();
         if harmless {
-            self.hold_ack(Ack::applied(number, from, Receipt::Member));
+            let receipt = self.receipt_for(from, kind);
+            self.hold_ack(Ack::applied(number, from, receipt));
             let seated = self.awake.members.get_mut(&from);
             if let Some(payload) = seated.and_then(|seated| seated.ysweet_parked.take()) {
                 self.hold_status(from, payload);
@@ -286,18 +304,20 @@ impl Room {
         self.ask_for_missing(from);
     }
 
-    /// The member's updates build on something that never came: it is told what we have, once.
-    pub(super) fn ask_for_missing(&mut self, from: ConnectionId) {
+    /// The member's updates build on something that never came: it is told what we have, once. Returns whether that is now.
+    pub(super) fn ask_for_missing(&mut self, from: ConnectionId) -> bool {
         let step1 = encode::step1(self.awake.doc.state_vector());
         let Some(seated) = self.awake.members.get_mut(&from) else {
-            return;
+            return false;
         };
-        if !mem::replace(&mut seated.asked, true) {
-            seated
-                .member
-                .outbox
-                .send_always(seated.member.voice.frame(&step1));
+        if mem::replace(&mut seated.asked, true) {
+            return false;
         }
+        seated
+            .member
+            .outbox
+            .send_always(seated.member.voice.frame(&step1));
+        true
     }
 
     fn pass_stateless(&mut self, from: ConnectionId, payload: &str) {

@@ -1,10 +1,15 @@
 //! The tests of this crate, in one binary: rooms in process over a store that breaks on request, real sockets where
 //! the wire matters, and the binary itself. Names carry the rules of `docs/PROTOCOL.md` that they hold.
 
+/// The production file, over the locks of `sync`.
+#[path = "../../src/handles.rs"]
+#[allow(dead_code, reason = "the model asks less of it than the hub")]
+mod handles;
 mod net;
 mod peer;
 mod postgres;
 mod redis;
+mod sync;
 mod world;
 mod yjs;
 
@@ -20,8 +25,10 @@ mod lifecycle;
 mod nodes;
 mod presence;
 mod relay;
+mod retire;
 mod roles;
 mod saved;
+mod sim;
 mod slow;
 mod sockets;
 mod stop;

@@ -159,6 +159,25 @@ async fn what_no_log_has_is_saved_by_everyone_who_vouches_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_no_log_has_is_saved_here_also_when_it_had_to_wait_for_its_past() {
+    let network = Network::new(1);
+    let worlds = on_network(&network, 1);
+    let _peers = peers(&worlds).await;
+    let stranger = network.node();
+    let mut room = stranger.subscribe(&doc_id("d")).await;
+    for update in [yjs::insert(7, 3, "d"), yjs::insert(7, 0, "abc")] {
+        let update = update.bytes().clone();
+        room.publish(
+            roomtone_persistence::Epoch::FIRST,
+            Said::Update { update, saved: false },
+        );
+        tokio::time::sleep(A_MOMENT).await;
+    }
+    worlds[0].saver.flush().await;
+    assert_eq!(worlds[0].stored("d").await.state_vector().get(7), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_lost_is_found_edits_and_deletions_and_with_nobody_saying_more() {
     for lost in [yjs::insert(7, 3, "lost"), yjs::delete(7, 0, 2)] {
         let network = Network::new(3);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use roomtone_crdt::Message;
+use roomtone_crdt::{Message, Update};
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, Peer, same};
@@ -402,4 +402,25 @@ async fn sv7_a_busy_room_shares_syncs_and_a_quiet_one_waits_for_none() {
     world.saver.flush().await;
     let syncs = world.faults.syncs() - before;
     assert!((2..=20).contains(&syncs), "{syncs} syncs for a hundred edits");
+}
+
+/// A Hocuspocus provider counts its edits and one answer for its own Step1. An acknowledgement of more would stand for an edit that
+/// is not saved.
+#[tokio::test(start_paused = true)]
+async fn sv3_the_answer_to_our_question_is_not_acknowledged_and_what_it_completes_is() {
+    let world = World::new();
+    let mut peer = world.join("d", hocuspocus("d")).await;
+    peer.sync().await;
+    peer.say(Message::Step2(Update::empty())).await;
+    peer.until(|heard| *heard == Heard::Status(true)).await;
+    // It wrote "abc" while it was away, and types before it was asked for that.
+    let (past, edit) = (yjs::insert(7, 0, "abc"), yjs::insert(7, 3, "d"));
+    peer.say(Message::Update(edit)).await;
+    peer.until(|heard| matches!(heard, Heard::Step1(_))).await;
+    peer.say(Message::Step2(past)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard = peer.heard_now().await;
+    let statuses = heard.iter().filter(|heard| **heard == Heard::Status(true));
+    assert_eq!(statuses.count(), 1, "of the edit alone");
+    assert_eq!(world.stored("d").await.state_vector().get(7), 4);
 }

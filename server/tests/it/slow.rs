@@ -117,6 +117,52 @@ async fn ps9_an_answer_that_does_not_fit_is_in_the_resync() {
     until_same(&world, &mut slow).await;
 }
 
+/// An answer that is larger than the bound by itself leaves no space for a second frame: it is one.
+#[tokio::test(start_paused = true)]
+async fn ps9_an_answer_larger_than_the_bound_is_sent_once() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 1_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    writer.edit(yjs::insert(7, 0, &"x".repeat(5_000))).await;
+    writer.until(|heard| *heard == Heard::Status(true)).await;
+    let mut slow = world.join("d", Voice::YSweet).await;
+    // The next answer finds the outbox full of this edit.
+    writer.edit(yjs::insert(7, 5_000, &"y".repeat(1_500))).await;
+    writer.until(|heard| *heard == Heard::Status(true)).await;
+    slow.say(Message::Step1(slow.doc.state_vector().clone())).await;
+    let mut answers = 0;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let heard = slow.heard_now().await;
+        answers += heard
+            .iter()
+            .filter(|heard| matches!(heard, Heard::Step2(_)))
+            .count();
+    }
+    assert_eq!(answers, 1, "PS3");
+    until_same(&world, &mut slow).await;
+}
+
+/// What is withheld from a slow reader is who went, too.
+#[tokio::test(start_paused = true)]
+async fn ps9_a_slow_reader_is_told_who_went_meanwhile() {
+    let world = World::with(|limits| limits.outbox_bytes_max = 1_000);
+    let mut writer = world.join("d", hocuspocus("d")).await;
+    writer.say(Message::Awareness(yjs::awareness(7, 1, "{}"))).await;
+    let mut slow = world.join("d", Voice::YWebsocket).await;
+    slow.sync().await;
+    slow.read_now().await;
+    assert_eq!(slow.sees(), [7]);
+    for clock in [0, 1_500] {
+        writer.edit(yjs::insert(7, clock, &"x".repeat(1_500))).await;
+        writer.until(|heard| *heard == Heard::Status(true)).await;
+    }
+    writer.leave();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    until_same(&world, &mut slow).await;
+    slow.read_now().await;
+    assert_eq!(slow.sees(), [0; 0], "a ghost");
+}
+
 #[tokio::test(start_paused = true)]
 async fn ps9_a_slow_reader_misses_nothing_whatever_the_store_does() {
     let world = World::with(|limits| limits.outbox_bytes_max = 1_000);

@@ -1,13 +1,13 @@
 //! How rooms on several nodes find what one of them lacks: digests, questions and answers.
 
 use bytes::Bytes;
-use rand::Rng;
 use roomtone_crdt::StateVector;
 use tokio::time::{Duration, Instant};
 
 use super::super::Room;
 use super::super::release::Held;
 use super::{Neighbour, Owed, jittered};
+use crate::ambient;
 use crate::bus::{Have, Message, Sender};
 use crate::heavy::heavy;
 use crate::limits::{
@@ -44,7 +44,7 @@ impl Room {
         if has_more && remote.answers.len() < BUS_ANSWERS_COUNT_MAX {
             // Two rooms do not wait; of more, whoever is first spares the others the work.
             let others = remote.neighbours.len().saturating_sub(1) as u64;
-            let jitter = rand::rng().random_range(0..=others * BUS_ANSWER_JITTER_MS);
+            let jitter = ambient::up_to(others * BUS_ANSWER_JITTER_MS);
             remote.answers.push(Owed {
                 to: from,
                 question,
