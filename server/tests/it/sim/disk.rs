@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use roomtone_crdt::{ConnectionId, Doc, Update};
 use roomtone_persistence::{
     AppendId, Appended, Batch, Compacted, Compaction, DocId, DocInfo, Epoch, HistoryCursor, HistoryPage,
-    MemoryStore, Quarantined, Record, Store, StoreError, Stored,
+    MemoryStore, Quarantined, Record, Store, StoreError, Stored, Written,
 };
 use tokio::sync::oneshot;
 
@@ -25,6 +25,9 @@ use super::trace::Trace;
 enum Call {
     Load(DocId),
     Append(AppendId, Vec<Batch>),
+    /// As `Append`, but it reaches the disk with the next call of another kind.
+    Write(Vec<Batch>),
+    Sync,
     Claim(DocId),
     Compact(DocId, Compaction),
     Quarantine(DocId, Record, String),
@@ -36,6 +39,7 @@ enum Call {
 enum Reply {
     Loaded(Stored),
     Appended(Vec<Appended>),
+    Written(Written),
     Claimed(bool),
     Compacted(Compacted),
     Done,
@@ -102,6 +106,10 @@ pub(crate) struct Disk {
     inner: MemoryStore,
     random: StdRng,
     pub(crate) mood: Mood,
+    /// Whether writes come before syncs, as in the store that a single node has for itself.
+    writes_first: bool,
+    /// What was written and is not on the disk.
+    unsynced: Vec<Batch>,
     /// Nodes that cannot reach it.
     pub(crate) cut: Vec<bool>,
     /// The answer to each append that has one, by the run of the node and the name: as PostgreSQL keeps them.
@@ -112,8 +120,10 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn new(random: StdRng, nodes_count: usize) -> Disk {
+    pub(crate) fn new(mut random: StdRng, nodes_count: usize) -> Disk {
         Disk {
+            writes_first: nodes_count == 1 && random.random_bool(0.7),
+            unsynced: Vec::new(),
             state: Arc::new(Mutex::new(State {
                 asked: Vec::new(),
                 asked_count: 0,
@@ -133,6 +143,7 @@ impl Disk {
     pub(crate) fn client(&self, node: usize, run: u64) -> Arc<dyn Store> {
         Arc::new(DiskClient {
             state: self.state.clone(),
+            writes_first: self.writes_first,
             node,
             run,
         })
@@ -238,8 +249,29 @@ impl Disk {
         self.lock().asked = asked;
     }
 
+    /// A node is gone, and at times the power with it: what was not on the disk is lost then.
+    pub(crate) fn crash(&mut self, node: usize) {
+        self.hang_up(node);
+        if self.random.random_bool(0.5) {
+            self.unsynced.clear();
+        }
+    }
+
+    /// All that was written reaches the disk.
+    fn sync(&mut self) {
+        for batch in std::mem::take(&mut self.unsynced) {
+            let appended =
+                now(self.inner.append(std::slice::from_ref(&batch))).expect("memory does not fail");
+            if appended == [Appended::Stored] {
+                self.commits_count += 1;
+                self.enter(&batch);
+            }
+        }
+    }
+
     /// Deletes a document, as another process would.
     pub(crate) fn delete(&mut self, doc: &DocId) {
+        self.sync();
         let epoch = now(self.inner.delete(doc)).expect("memory does not fail");
         let ledger = self
             .ledgers
@@ -249,12 +281,16 @@ impl Disk {
         ledger.epoch = epoch;
     }
 
-    /// What is there now.
+    /// What is on the disk now.
     pub(crate) fn load(&self, doc: &DocId) -> Stored {
         now(self.inner.load(doc)).expect("memory does not fail")
     }
 
     fn commit(&mut self, run: u64, call: &Call) -> Answer {
+        if let Call::Write(batches) = call {
+            return self.write(batches);
+        }
+        self.sync();
         Ok(match call {
             Call::Load(doc) => Reply::Loaded(now(self.inner.load(doc))?),
             Call::Append(id, batches) => {
@@ -281,8 +317,28 @@ impl Disk {
                 now(self.inner.quarantine(doc, record, reason))?;
                 Reply::Done
             }
-            Call::Health => Reply::Done,
+            Call::Sync | Call::Health => Reply::Done,
+            Call::Write(_) => unreachable!("written above"),
         })
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Answer {
+        let mut appended = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let is_current = now(self.inner.load(&batch.doc))?.epoch == batch.epoch;
+            if is_current {
+                self.unsynced.push(batch.clone());
+            }
+            appended.push(if is_current {
+                Appended::Stored
+            } else {
+                Appended::StaleEpoch
+            });
+        }
+        Ok(Reply::Written(Written {
+            appended,
+            is_on_disk: false,
+        }))
     }
 
     fn enter(&mut self, batch: &Batch) {
@@ -330,7 +386,8 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 fn name(call: &Call) -> String {
     match call {
         Call::Load(doc) => format!("load {}", doc.name()),
-        Call::Append(_, batches) => {
+        Call::Sync => "sync".to_owned(),
+        Call::Append(_, batches) | Call::Write(batches) => {
             let mut text = "append".to_owned();
             for batch in batches {
                 let words = |record: &Record| {
@@ -352,7 +409,7 @@ fn name(call: &Call) -> String {
 fn told(answer: &Answer) -> String {
     match answer {
         Ok(Reply::Loaded(stored)) => format!("epoch {} rows {}", stored.epoch, stored.rows.len()),
-        Ok(Reply::Appended(appended)) => format!("{appended:?}"),
+        Ok(Reply::Appended(appended) | Reply::Written(Written { appended, .. })) => format!("{appended:?}"),
         Ok(Reply::Claimed(claimed)) => format!("{claimed}"),
         Ok(Reply::Compacted(compacted)) => format!("{compacted:?}"),
         Ok(Reply::Done) => "done".to_owned(),
@@ -363,6 +420,7 @@ fn told(answer: &Answer) -> String {
 /// One run of one node's connection to the store.
 struct DiskClient {
     state: Arc<Mutex<State>>,
+    writes_first: bool,
     node: usize,
     run: u64,
 }
@@ -408,6 +466,24 @@ impl Store for DiskClient {
             Reply::Appended(appended) => Ok(appended),
             _ => unreachable!("the reply to another call"),
         }
+    }
+
+    async fn write_once(&self, id: AppendId, batches: &[Batch]) -> Result<Written, StoreError> {
+        if self.writes_first {
+            return match self.ask(Call::Write(batches.to_vec())).await? {
+                Reply::Written(written) => Ok(written),
+                _ => unreachable!("the reply to another call"),
+            };
+        }
+        let appended = self.append_once(id, batches).await?;
+        Ok(Written {
+            appended,
+            is_on_disk: true,
+        })
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        self.ask(Call::Sync).await.map(|_| ())
     }
 
     async fn claim_compaction(&self, doc: &DocId) -> Result<bool, StoreError> {

@@ -225,7 +225,7 @@ impl Run {
     /// A node is gone, with everything that was only there.
     fn lose(&mut self, number: usize, down_ms: u64) {
         self.wire.disconnect(number, self.now_ms);
-        self.disk.hang_up(number);
+        self.disk.crash(number);
         for client in &mut self.clients {
             let pause_ms = self.random.random_range(20..400);
             client.lose_node(number, self.now_ms + pause_ms);
