@@ -7,7 +7,6 @@
  * @property {number} [min] nor below this one: a fault that did not happen shows nothing
  * @property {boolean} [isTime] milliseconds that a busy machine stretches
  * @property {boolean} [isBench] judged only with ROOMTONE_BAR=1: it says something on a machine with nothing else to do
- * @property {string} [awaits] what has to be built before it can hold; until then a miss is "not yet"
  *
  * @typedef {object} Fault
  * @property {string} name
@@ -18,7 +17,7 @@
  * @property {Record<string, Bar>} bars by the name of their figure; a name that ends in _ms is in milliseconds
  * @property {(context: { seconds: number, chance: import('../lib/fault-random.mjs').Chance }) => Promise<Record<string, number>>} run
  *
- * @typedef {{ fault: string, figure: string, what: string, value: number | undefined, bar: string, verdict: 'ok' | 'FAILED' | 'not yet' | 'told' }} Line
+ * @typedef {{ fault: string, figure: string, what: string, value: number | undefined, bar: string, verdict: 'ok' | 'FAILED' | 'told' }} Line
  */
 
 /** Bars that several faults share. @type {Record<string, Bar>} */
@@ -54,7 +53,7 @@ export function judge (fault, figures, slack = 1) {
     const value = figures[figure]
     const isJudged = (bar.max !== undefined || bar.min !== undefined) && (!bar.isBench || process.env.ROOMTONE_BAR === '1')
     const holds = value !== undefined && value <= (bar.max ?? Infinity) * (bar.isTime ? slack : 1) && value >= (bar.min ?? -Infinity)
-    const verdict = !isJudged ? 'told' : holds ? 'ok' : bar.awaits ? 'not yet' : 'FAILED'
+    const verdict = !isJudged ? 'told' : holds ? 'ok' : 'FAILED'
     return { fault: fault.name, figure, what: bar.what, value, bar: barText(bar), verdict }
   })
 }

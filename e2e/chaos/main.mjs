@@ -24,7 +24,7 @@ const { values: args } = parseArgs({
 if (args.list) {
   const rows = FAULTS.flatMap(({ name, family, about, seconds, inCi, bars }) => [
     [name, `${family}: ${about}${seconds > 0 ? ` (${seconds} s)` : ''}${inCi ? ' [CI]' : ''}`],
-    ...Object.entries(bars).filter(([, bar]) => barText(bar)).map(([figure, bar]) => [`  ${figure} ${barText(bar)}`, `  ${bar.what}${bar.awaits ? ` (not yet: ${bar.awaits})` : ''}`])
+    ...Object.entries(bars).filter(([, bar]) => barText(bar)).map(([figure, bar]) => [`  ${figure} ${barText(bar)}`, `  ${bar.what}`])
   ])
   console.log(table(rows))
   process.exit(0)
@@ -63,6 +63,6 @@ for (const fault of chosen) {
 }
 const count = (verdict) => lines.filter((line) => line.verdict === verdict).length
 console.log(`\n${table([['fault', 'figure', 'measured', 'bar', '', ''], ...lines.map(({ fault, figure, value, bar, verdict, what }) => [fault, figure, shown(value), bar, verdict, what])], [2])}`)
-console.log(`\nseed ${seed}: ${count('ok')} bars held, ${count('FAILED')} failed, ${count('not yet')} not yet`)
+console.log(`\nseed ${seed}: ${count('ok')} bars held, ${count('FAILED')} failed`)
 // What a fault has left open must not keep this process.
 process.exit(count('FAILED') > 0 ? 1 : 0)
