@@ -499,7 +499,15 @@ impl Run {
                 .filter(|client| client.doc_id == *doc)
                 .collect();
             if clients.iter().all(|client| covers(&stored, &client.doc)) {
-                if !clients.iter().all(|client| same(&client.doc, &stored)) {
+                let lack = clients
+                    .iter()
+                    .filter(|client| !same(&client.doc, &stored))
+                    .count();
+                if lack > 0 && clients.iter().any(|client| !same(&client.doc, &clients[0].doc)) {
+                    // One that is awake has it, and could tell the others.
+                    return Difference::Other(format!("clients of {} differ", doc.name()));
+                }
+                if lack > 0 {
                     return Difference::OnlyStored(doc.clone());
                 }
             } else {
