@@ -34,6 +34,8 @@ pub(super) struct Remote {
     neighbours: HashMap<Sender, Neighbour>,
     /// Awareness ids that this node has spoken for.
     announced: HashSet<ClientId>,
+    /// Whether presence here was told to nobody, because no other node was known.
+    is_untold: bool,
     /// Awareness ids of other nodes that somebody introduces itself with here.
     contested: BTreeSet<ClientId>,
     /// When to ask what the others have, and how often still.
@@ -74,6 +76,7 @@ impl Remote {
             senders: Senders::default(),
             neighbours: HashMap::new(),
             announced: HashSet::new(),
+            is_untold: false,
             contested: BTreeSet::new(),
             // The question is the announcement too. Twice: whoever has just opened is in nobody's numbers yet.
             ask_due: Some(now),
@@ -183,6 +186,10 @@ impl Room {
                 }
                 Event::Remote(envelope) => self.hear(envelope, &mut heard),
             }
+        }
+        if self.awake.remote.as_ref().is_some_and(|remote| remote.is_untold) {
+            // Whoever is new to this room need not ask: it may have asked a moment ago, before this room was there.
+            self.awake.announce(None);
         }
         self.integrate_foreign(heard.updates);
         for (from, question, have, asks) in heard.haves {

@@ -298,6 +298,28 @@ async fn a_client_that_moves_between_nodes_is_there_once_whatever_comes_first() 
     }
 }
 
+/// A room that has just opened knows of no other and tells nobody who is there; the others may have asked a moment before.
+#[tokio::test(start_paused = true)]
+async fn who_comes_with_the_opening_of_a_room_is_seen_by_those_who_have_just_asked() {
+    for wait_ms in [0, 20, 300, 800, 1_100, 1_400, 1_700, 2_000, 5_000] {
+        let network = Network::new(1);
+        let worlds = on_network(&network, 3);
+        let mut watchers = Vec::new();
+        for (world, client) in worlds[..2].iter().zip([7, 8]) {
+            let watcher = world.join("d", Voice::YWebsocket).await;
+            says(&watcher, client, 1, "{}").await;
+            watchers.push(watcher);
+        }
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        let mut mover = worlds[2].join("d", Voice::YWebsocket).await;
+        says(&mover, 9, 1, "{}").await;
+        for watcher in &mut watchers {
+            assert_eq!(sees(watcher).await, [7, 8, 9], "opened {wait_ms} ms later");
+        }
+        assert_eq!(sees(&mut mover).await, [7, 8, 9], "opened {wait_ms} ms later");
+    }
+}
+
 /// What the node that drains does: it closes a client a moment before it leaves its rooms, and takes it in no more.
 #[tokio::test(start_paused = true)]
 async fn clients_that_move_while_their_node_drains_are_there_once_at_every_moment_that_counts() {

@@ -11,9 +11,11 @@ impl Awake {
     /// Tells other nodes which of this node's clients have changed, or all of them.
     pub(in crate::room) fn announce(&mut self, changed: Option<&[ClientId]>) {
         let Some(remote) = &mut self.remote else { return };
+        let changed = changed.filter(|_| !remote.is_untold);
         let is_whole = changed.is_none();
-        // Whoever comes later asks for all of them.
-        if remote.neighbours.is_empty() && !is_whole {
+        remote.is_untold = remote.neighbours.is_empty();
+        if remote.is_untold {
+            // Told when the first of them is heard.
             return;
         }
         let all;
