@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::drain::Window;
-use crate::limits::{DRAIN_WINDOW_MS_DEFAULT, Limits, STORE_WAIT_SECONDS, WORKERS_COUNT_MAX};
+use crate::limits::{DRAIN_WINDOW_DEFAULT_MS, Limits, STORE_WAIT_SECONDS, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
 
 /// The whole configuration, checked.
@@ -215,7 +215,7 @@ impl Config {
         let advertise = self.advertise.as_deref().unwrap_or("derived");
         let drain = match self.drain_window {
             Some(window) => format!("over {} ms", window.as_ms()),
-            None => format!("over {DRAIN_WINDOW_MS_DEFAULT} ms while another node is ready, else at once"),
+            None => format!("over {DRAIN_WINDOW_DEFAULT_MS} ms while another node is ready, else at once"),
         };
         format!(
             "listen      {}\nstore       {}\nblobs       {blobs}\nredis       {redis}\nadvertise   {advertise}\ndrain       {drain}\naccess      {access}\norigins     {}\nworkers     {}\nlog         {} ({:?})\n\n[limits]\n{limits}",

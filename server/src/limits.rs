@@ -164,7 +164,7 @@ pub const STOP_MS_MAX: u64 = 9_000;
 pub const STORE_CLOSE_MS_MAX: u64 = 500;
 /// Time over which a node that drains sends its clients away when nobody says otherwise and others are there to take them, in
 /// milliseconds: a tenth of them in a second.
-pub const DRAIN_WINDOW_MS_DEFAULT: u64 = 10_000;
+pub const DRAIN_WINDOW_DEFAULT_MS: u64 = 10_000;
 /// Shortest such time other than none at all, in milliseconds: a fifth of the clients in a second.
 pub const DRAIN_WINDOW_MS_MIN: u64 = 5_000;
 /// Longest such time, in milliseconds.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::drain::{Drain, Stage, Window};
-use crate::limits::{DRAIN_WINDOW_MS_DEFAULT, HEARTBEAT_MS};
+use crate::limits::{DRAIN_WINDOW_DEFAULT_MS, HEARTBEAT_MS};
 use crate::metrics;
 
 /// A cheap handle to what is known of the nodes.
@@ -158,7 +158,7 @@ impl Registry {
         if is_alone {
             return Window::NONE;
         }
-        Window::from_ms(DRAIN_WINDOW_MS_DEFAULT).unwrap_or(Window::NONE)
+        Window::from_ms(DRAIN_WINDOW_DEFAULT_MS).unwrap_or(Window::NONE)
     }
 
     /// This node ends in order, and need not be missed.

@@ -79,8 +79,9 @@ impl Appender {
     #[cfg(test)]
     pub(crate) async fn run(&self, statement: &'static str) {
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job::Run { statement, answer }).unwrap();
-        answered.await.unwrap();
+        let job = Job::Run { statement, answer };
+        self.jobs.try_send(job).expect("the thread waits for work");
+        answered.await.expect("the statement is right");
     }
 }
 
@@ -131,8 +132,10 @@ fn serve(connection: &Connection, wal: &Wal, inbox: &Receiver<Job>) -> End {
             Job::Close { _answer } => return End::Closed(Some(_answer)),
             #[cfg(test)]
             Job::Run { statement, answer } => {
-                connection.execute_batch(statement).unwrap();
-                answer.send(()).unwrap();
+                connection
+                    .execute_batch(statement)
+                    .expect("a statement of a test");
+                let _ = answer.send(());
             }
         }
     }
