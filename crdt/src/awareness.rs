@@ -405,13 +405,17 @@ impl Awareness {
         }
     }
 
-    /// Somebody claimed the id while its owner was here: a client whose old socket was half-open.
+    /// Somebody claimed the id while its owner was here: a client whose old socket was half-open. Of several the one that came
+    /// last: those before it may be half-open as well.
     fn promote_claim(&mut self, client: ClientId) {
-        let heir = self.members.iter().find_map(|(id, member)| {
+        let claims = self.members.iter().filter_map(|(id, member)| {
             let claim = member.claims.iter().find(|(claimed, _, _)| *claimed == client)?;
-            (member.ids.len() < member.ids_count_max()).then(|| (*id, claim.1, claim.2.clone()))
+            (member.ids.len() < member.ids_count_max()).then_some((member.joined, *id, claim))
         });
-        let Some((heir, clock, state)) = heir else { return };
+        let heir = claims.max_by_key(|(joined, ..)| *joined);
+        let Some((heir, clock, state)) = heir.map(|(_, id, claim)| (id, claim.1, claim.2.clone())) else {
+            return;
+        };
         if let Some(member) = self.members.get_mut(&heir) {
             member.claims.retain(|(claimed, _, _)| *claimed != client);
         }

@@ -241,6 +241,21 @@ fn aw5_a_claim_waits_until_its_owner_is_gone() {
 }
 
 #[test]
+fn aw5_of_several_claims_the_last_one_counts() {
+    // Each time, whatever the order of a map.
+    for _ in 0..20 {
+        let mut room = Room::with(1);
+        room.hears(1, &[(10, 5, "{\"a\":1}")]);
+        for (connection, state) in [(2, "{\"a\":2}"), (3, "{\"a\":3}"), (4, "{\"a\":4}")] {
+            room.0.join(ConnectionId(connection));
+            room.hears(connection, &[(10, 5 + connection, state)]);
+        }
+        room.0.leave(ConnectionId(1));
+        assert_eq!(room.owner(10), Some(4));
+    }
+}
+
+#[test]
 fn aw5_a_claim_of_somebody_who_left_is_forgotten() {
     let mut room = Room::with(2);
     room.hears(1, &[(10, 5, "{}")]);

@@ -98,7 +98,7 @@ fn seeds_3() {
 
 #[test]
 fn a_seed_has_one_history() {
-    for seed in 0..100 {
+    for seed in 0..number("ROOMTONE_SIM_SEEDS").unwrap_or(100) {
         let one = simulate(seed, Detail::Hash);
         assert!(
             one.as_ref().is_ok_and(|outcome| outcome.lines_count > 0),
