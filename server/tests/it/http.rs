@@ -227,6 +227,7 @@ async fn the_documented_metrics_exist() {
     // What counts trouble appears with the first trouble, and what is between nodes with the bus.
     let trouble = [
         "bus_",
+        "follow",
         "nodes",
         "commit_failures",
         "stalls",

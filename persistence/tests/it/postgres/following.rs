@@ -1,12 +1,13 @@
 //! Hearing of what other nodes write through the log.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use roomtone_persistence::limits::{FOLLOW_CHECK_COUNT, FOLLOW_POLL_MS};
 use roomtone_persistence::{
-    DocId, Epoch, Follow, Followed, Generation, Listener, PostgresStore, Record, Store,
+    DocId, Epoch, Follow, Followed, Generation, Listener, PostgresStore, Record, RowId, Store, Stored,
 };
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -48,6 +49,7 @@ impl Node {
         let told = Arc::new(Told::default());
         let watch = self.follow.watch(doc, told.clone());
         let stored = self.store.load(doc).await.unwrap();
+        told.leave_out(&stored);
         self.follow.loaded(doc, watch, stored.epoch, stored.generation);
         told
     }
@@ -71,17 +73,31 @@ async fn follow_on(follow: Arc<dyn Follow>, has_bus: Arc<AtomicBool>) {
 #[derive(Default)]
 struct Told {
     all: Mutex<Vec<Followed>>,
+    /// Rows that were loaded. The first look goes some way back and may tell of them again.
+    loaded: Mutex<BTreeSet<RowId>>,
     more: Notify,
 }
 
 impl Listener for Told {
     fn tell(&self, followed: Followed) {
+        if let Followed::Row(_, row) = &followed
+            && self.loaded.lock().unwrap().contains(&row.id)
+        {
+            return;
+        }
         self.all.lock().unwrap().push(followed);
         self.more.notify_one();
     }
 }
 
 impl Told {
+    fn leave_out(&self, stored: &Stored) {
+        self.loaded
+            .lock()
+            .unwrap()
+            .extend(stored.rows.iter().map(|row| row.id));
+    }
+
     async fn until<T>(&self, find: impl Fn(&[Followed]) -> Option<T>) -> T {
         let found = async {
             loop {
@@ -182,6 +198,7 @@ async fn what_was_merged_before_it_was_read_comes_from_the_archive() {
     let told = Arc::new(Told::default());
     let watch = follow.watch(&a, told.clone());
     let stored = two.load(&a).await.unwrap();
+    told.leave_out(&stored);
     follow.loaded(&a, watch, stored.epoch, stored.generation);
     follow.next(&|| None).await.unwrap();
     // Nobody looks meanwhile.

@@ -118,10 +118,13 @@ impl Room {
             // It was this node that did not listen: the machine or the process was stopped.
             remote.neighbours.values_mut().for_each(|known| known.heard = now);
         }
-        let silent =
-            |(sender, known): (&Sender, &Neighbour)| (now > known.heard + silence).then_some(*sender);
-        let silent: Vec<Sender> = remote.neighbours.iter().filter_map(silent).collect();
-        for sender in silent {
+        let silent = |(sender, known): (&Sender, &Neighbour)| {
+            (now > known.heard + silence).then_some((known.connection.0, *sender))
+        };
+        let mut silent: Vec<(u64, Sender)> = remote.neighbours.iter().filter_map(silent).collect();
+        // In the order in which they came, not in that of a map: two of them may have spoken for one client.
+        silent.sort_unstable_by_key(|(connection, _)| *connection);
+        for (_, sender) in silent {
             self.awake.forget_neighbour(sender);
         }
         let have = self.have();
