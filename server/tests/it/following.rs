@@ -84,10 +84,12 @@ async fn what_is_written_and_compacted_while_a_room_opens_or_sleeps_is_there() {
         }
         if clock == 10 {
             let mut second = nodes[1].join("d", Voice::YWebsocket).await;
+            second.sync().await;
             second.until_has(7, 11).await;
         }
     }
     let mut second = nodes[1].join("d", Voice::YWebsocket).await;
+    second.sync().await;
     second.until_has(7, 30).await;
     let (one, two) = (nodes[0].snapshot("d").await, nodes[1].snapshot("d").await);
     assert!(same(&one.expect("awake"), &two.expect("awake")));
