@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rand::Rng as _;
 use roomtone_persistence::{CompactError, CompactReport, DocId, Store, compact};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::ambient;
 use crate::limits::{COMPACTION_QUEUE_COUNT_MAX, COMPACTION_RETRY_MS_MAX, COMPACTION_RETRY_MS_MIN};
 use crate::metrics;
 
@@ -150,5 +150,5 @@ fn pause(failures: u32) -> Duration {
     let longest = COMPACTION_RETRY_MS_MIN
         .saturating_mul(1 << failures.min(20))
         .min(COMPACTION_RETRY_MS_MAX);
-    Duration::from_millis(rand::rng().random_range(longest / 2..=longest))
+    Duration::from_millis(longest / 2 + ambient::up_to(longest - longest / 2))
 }

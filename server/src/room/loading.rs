@@ -202,7 +202,6 @@ impl Awake {
             awareness_sent: None,
             gathered: Gathered::default(),
             held: VecDeque::new(),
-            confirming: VecDeque::new(),
             acks: Acks::default(),
             remote,
             following,

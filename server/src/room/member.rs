@@ -131,6 +131,8 @@ pub(crate) struct Seated {
     /// Set from a resync until its answer leaves: what is relayed in between is in that answer, and would come with a hole
     /// before it.
     pub(crate) is_catching_up: bool,
+    /// Frames that wait for the disk, because the first of them confirms something. What is relayed meanwhile waits behind it.
+    pub(crate) withheld_count: usize,
     /// Whether the answer to its Step1 was among what was withheld: a client waits for a Step2 to be synced.
     pub(crate) owes_answer: bool,
     /// Set by a Step1 until the end of the turn: what the member has. Many in one turn are one question.
@@ -162,6 +164,7 @@ impl Seated {
             member,
             lagging: None,
             is_catching_up: false,
+            withheld_count: 0,
             owes_answer: false,
             step1: None,
             step1_deferred: None,

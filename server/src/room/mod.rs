@@ -46,7 +46,7 @@ use loading::Loaded;
 use member::Seated;
 pub use member::{Member, Voice};
 use reception::Reception;
-use release::{Acks, Answer, Held};
+use release::{Acks, Held};
 use remote::Remote;
 use turn::Gathered;
 
@@ -85,8 +85,6 @@ struct Awake {
     gathered: Gathered,
     /// What goes out when a batch is written, in order.
     held: VecDeque<Held>,
-    /// Answers that would be taken for confirmations, until what they hold is on the disk.
-    confirming: VecDeque<Answer>,
     acks: Acks,
     /// The same room on other nodes, where there are any.
     remote: Option<Box<Remote>>,
@@ -229,7 +227,7 @@ impl Room {
             self.stall();
         }
         if self.awake.withheld_deadline().is_some_and(|due| now >= due) {
-            self.awake.release_turns(&mut self.drained);
+            self.awake.release_withheld(&mut self.drained);
         }
         self.answer_waiting_ysweet(now);
         if self.awake.integrate_due.is_some_and(|due| now >= due) {

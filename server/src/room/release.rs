@@ -80,8 +80,10 @@ enum AckKind {
     Applied(Receipt),
     /// The echo of an update whose author acknowledges by content.
     Echo(Update),
-    /// The same within all that a turn of several authors brought.
+    /// The same within all that a turn of several authors brought; or a turn that came behind what the member waits for.
     Turn(Box<TurnEcho>),
+    /// An answer that confirms something.
+    Answer(Box<Answer>),
     YSweet(Bytes),
 }
 
@@ -107,6 +109,11 @@ impl Ack {
         Ack::new(number, to, AckKind::Turn(Box::new(echo)), 0)
     }
 
+    fn answer(answer: Answer) -> Ack {
+        let (number, to, bytes) = (answer.number, answer.to, answer.body.len());
+        Ack::new(number, to, AckKind::Answer(Box::new(answer)), bytes)
+    }
+
     /// Of an update that brought nothing, and is kept for this alone.
     pub(super) fn repetition(number: u64, to: ConnectionId, update: Update) -> Ack {
         let bytes = update.bytes().len();
@@ -127,14 +134,15 @@ impl Ack {
         }
     }
 
-    fn is_turn(&self) -> bool {
-        matches!(self.what, AckKind::Turn(_))
+    /// Whether it carries more than its author's own.
+    fn withholds(&self) -> bool {
+        matches!(self.what, AckKind::Turn(_) | AckKind::Answer(_))
     }
 
     fn refuse(self, close: Close) {
         match self.what {
             AckKind::Applied(receipt) => receipt.refuse(close),
-            AckKind::Echo(_) | AckKind::Turn(_) | AckKind::YSweet(_) => {}
+            AckKind::Echo(_) | AckKind::Turn(_) | AckKind::Answer(_) | AckKind::YSweet(_) => {}
         }
     }
 }
@@ -145,26 +153,26 @@ pub(super) struct Acks {
     queue: VecDeque<Ack>,
     bytes: usize,
     /// How many hold back what others wrote.
-    turns_count: usize,
+    withheld_count: usize,
 }
 
 impl Acks {
     fn push(&mut self, ack: Ack) {
         self.bytes += ack.bytes;
-        self.turns_count += usize::from(ack.is_turn());
+        self.withheld_count += usize::from(ack.withholds());
         self.queue.push_back(ack);
     }
 
     fn pop_saved(&mut self, saved: u64) -> Option<Ack> {
         let ack = self.queue.pop_front_if(|ack| ack.number <= saved)?;
         self.bytes -= ack.bytes;
-        self.turns_count -= usize::from(ack.is_turn());
+        self.withheld_count -= usize::from(ack.withholds());
         Some(ack)
     }
 
     /// Whether somebody waits for the disk to hear what others wrote.
     pub(super) fn withholds(&self) -> bool {
-        self.turns_count > 0
+        self.withheld_count > 0
     }
 
     fn is_full(&self) -> bool {
@@ -250,8 +258,9 @@ impl Room {
             awake.unsaved_since = (progress.saved < accepted).then(Instant::now);
         }
         awake.seen = progress;
+        // Before what came behind it, and after it what only now has to be acknowledged.
+        awake.release_acks(&mut self.drained);
         awake.release_held(&mut self.drained);
-        awake.release_confirming(&mut self.drained);
         awake.release_acks(&mut self.drained);
         has_more_on_disk
     }
@@ -354,25 +363,29 @@ impl Awake {
                     self.answer(answer, drained);
                 }
                 Held::Answer(answer) if self.is_store_away() => self.defer(answer.to, answer.since),
-                Held::Answer(answer) => self.confirm_later(answer),
+                Held::Answer(answer) => self.withhold(Ack::answer(answer)),
                 held @ Held::NodeAnswer { .. } => self.answer_node(held, is_saved),
             }
         }
     }
 
-    fn confirm_later(&mut self, answer: Answer) {
-        if let Some(seated) = self.members.get_mut(&answer.to) {
-            // Until then it hears what the others do.
+    /// Keeps something for a member until it is on the disk, and with it what is relayed from then on.
+    fn withhold(&mut self, ack: Ack) {
+        let Some(seated) = self.members.get_mut(&ack.to) else {
+            return;
+        };
+        seated.withheld_count += 1;
+        if let AckKind::Answer(_) = &ack.what {
+            // What is relayed from now on waits behind it, and is not in it.
             seated.is_catching_up = false;
         }
-        self.confirming.push_back(answer);
+        self.acks.push(ack);
     }
 
-    /// Lets answers go that confirm something, now that it is on the disk.
-    fn release_confirming(&mut self, drained: &mut Drained) {
-        let saved = self.progress.borrow().saved;
-        while let Some(answer) = self.confirming.pop_front_if(|answer| answer.number <= saved) {
-            self.answer(answer, drained);
+    /// It was withheld, and leaves.
+    fn let_go(&mut self, to: ConnectionId) {
+        if let Some(seated) = self.members.get_mut(&to) {
+            seated.withheld_count = seated.withheld_count.saturating_sub(1);
         }
     }
 
@@ -410,45 +423,71 @@ impl Awake {
         let only_author = parts.first().map(|(author, _)| *author);
         let only_author = only_author.filter(|only| parts.iter().all(|(author, _)| author == only));
         let parts: Arc<[(ConnectionId, Update)]> = parts.into();
+        let mut withheld = Vec::new();
         for (id, seated) in &mut self.members {
             let wants_echo = seated.member.voice.wants_echo();
             if seated.is_behind() || (only_author == Some(*id) && !wants_echo) {
                 continue;
             }
             let frame = frames.for_voice(&seated.member.voice);
+            let confirms = || wants_echo && parts.iter().any(|(author, _)| author == id);
             if let Some(number) = unsaved
-                && wants_echo
-                && parts.iter().any(|(author, _)| author == id)
+                && (seated.withheld_count > 0 || confirms())
             {
                 let (merged, parts) = (merged.clone(), parts.clone());
                 let echo = TurnEcho { frame, merged, parts };
-                self.acks.push(Ack::turn(number, *id, echo));
+                withheld.push(Ack::turn(number, *id, echo));
             } else if seated.member.outbox.send(frame) == Queued::Full {
                 seated.lag(before, drained);
             }
         }
+        for ack in withheld {
+            self.withhold(ack);
+        }
     }
 
-    /// The disk is late: authors get what others wrote beside them, and their own when it is saved.
-    pub(super) fn release_turns(&mut self, drained: &mut Drained) {
+    /// The disk is late: what was withheld leaves, without what its author would take for an acknowledgement.
+    pub(super) fn release_withheld(&mut self, drained: &mut Drained) {
         let since = relayed(&self.held, &self.doc).clone();
         for ack in mem::take(&mut self.acks).queue {
-            let AckKind::Turn(echo) = ack.what else {
-                self.acks.push(ack);
-                continue;
-            };
-            let own = |(author, _): &&(ConnectionId, Update)| *author == ack.to;
-            if let Some(seated) = self.members.get_mut(&ack.to) {
-                for (_, update) in echo.parts.iter().filter(|part| !own(part)) {
-                    let frame = seated.member.voice.frame(&encode::update(update));
-                    if seated.lagging.is_some() || seated.member.outbox.send(frame) == Queued::Full {
-                        let since = before(update, &since);
-                        seated.lag(&since, drained);
-                    }
+            let (number, to) = (ack.number, ack.to);
+            match ack.what {
+                AckKind::Answer(answer) => {
+                    self.let_go(to);
+                    self.defer(to, answer.since);
                 }
+                AckKind::Turn(echo) => {
+                    self.let_go(to);
+                    self.relay_parts(to, number, &echo, &since, drained);
+                }
+                AckKind::Applied(_) | AckKind::Echo(_) | AckKind::YSweet(_) => self.acks.push(ack),
             }
-            for (_, update) in echo.parts.iter().filter(own) {
-                self.acks.push(Ack::echo(ack.number, ack.to, update.clone()));
+        }
+    }
+
+    /// What others wrote goes to an author now, and its own when it is saved.
+    fn relay_parts(
+        &mut self,
+        to: ConnectionId,
+        number: u64,
+        echo: &TurnEcho,
+        since: &StateVector,
+        drained: &mut Drained,
+    ) {
+        let Some(seated) = self.members.get_mut(&to) else {
+            return;
+        };
+        let wants_echo = seated.member.voice.wants_echo();
+        for (author, update) in echo.parts.iter() {
+            if *author == to {
+                if wants_echo {
+                    self.acks.push(Ack::echo(number, to, update.clone()));
+                }
+                continue;
+            }
+            let frame = seated.member.voice.frame(&encode::update(update));
+            if seated.lagging.is_some() || seated.member.outbox.send(frame) == Queued::Full {
+                seated.lag(&before(update, since), drained);
             }
         }
     }
@@ -520,7 +559,14 @@ impl Awake {
                     let frame = self.frame_for(ack.to, &update);
                     self.echo(ack.to, frame, &update, drained);
                 }
-                AckKind::Turn(echo) => self.echo(ack.to, Some(echo.frame), &echo.merged, drained),
+                AckKind::Turn(echo) => {
+                    self.let_go(ack.to);
+                    self.echo(ack.to, Some(echo.frame), &echo.merged, drained);
+                }
+                AckKind::Answer(answer) => {
+                    self.let_go(ack.to);
+                    self.answer(*answer, drained);
+                }
                 AckKind::YSweet(payload) => {
                     if let Some(seated) = self.members.get_mut(&ack.to) {
                         seated.send_ysweet_status(payload);
