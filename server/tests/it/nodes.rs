@@ -379,7 +379,7 @@ async fn a_stateless_message_is_one_message_and_reaches_hocuspocus_clients_every
     stateless_on(&spy);
     members[0].say(Message::Stateless("hello".into())).await;
     let long = "x".repeat(64 * 1024);
-    members[1].say(Message::Stateless(long.clone().into())).await;
+    members[1].say(Message::Stateless(long.clone())).await;
     tokio::time::sleep(A_MOMENT).await;
     assert_eq!(stateless_on(&spy), [5, 64 * 1024], "one message each");
     // What no node of ours would send is nobody's.
