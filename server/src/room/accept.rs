@@ -5,7 +5,8 @@ use roomtone_persistence::Record;
 use tokio::time::Instant;
 
 use super::Room;
-use super::release::{Ack, Held, Receipt};
+use super::acks::{Ack, Receipt};
+use super::release::Held;
 use super::turn::{Kind, Waiting};
 use crate::ambient;
 use crate::close::Close;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use roomtone_crdt::{ConnectionId, Outcome, StateVector, Turn, Update};
 
 use super::Room;
-use super::release::{Held, Receipt};
+use super::acks::Receipt;
+use super::release::Held;
 use super::turn::{Breakage, Kind, Waiting};
 use crate::heavy::heavy;
 use crate::limits::{BUS_ANSWER_JITTER_MS, BUS_ASK_JITTER_MS_MAX};

@@ -8,9 +8,9 @@ use roomtone_persistence::{DocId, Epoch, Generation, Record, Stored, aside};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::acks::Acks;
 use super::following::Following;
 use super::reception::Preview;
-use super::release::Acks;
 use super::remote::Remote;
 use super::turn::{Gathered, Waiting};
 use super::{Awake, Room};

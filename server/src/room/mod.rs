@@ -5,6 +5,7 @@
 //! gather, so commits pace a busy room and cost a quiet one a millisecond.
 
 mod accept;
+mod acks;
 mod answer;
 mod drained;
 mod following;
@@ -38,6 +39,7 @@ use crate::limits::{
 };
 use crate::saver::{Log, Progress};
 
+use acks::Acks;
 use drained::Drained;
 use following::Following;
 pub use handle::{Ask, RoomHandle, Seat};
@@ -46,7 +48,7 @@ use loading::Loaded;
 use member::Seated;
 pub use member::{Member, Voice};
 use reception::Reception;
-use release::{Acks, Held};
+use release::Held;
 use remote::Remote;
 use turn::Gathered;
 

@@ -8,9 +8,9 @@ use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode, hocuspocus};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
+use super::acks::{Ack, Receipt};
 use super::handle::{Ask, Delivery, Event};
 use super::member::{Seated, Voice};
-use super::release::{Ack, Receipt};
 use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
