@@ -26,7 +26,7 @@ const [container] = deployment.spec.template.spec.containers
 /** @param {string} name of a bound in milliseconds in server/src/limits.rs */
 const limitSeconds = (name) => Number(new RegExp(` ${name}: u64 = ([\\d_]+)`).exec(text('server/src/limits.rs'))?.[1].replaceAll('_', '')) / 1_000
 /** From the first signal to the end of the process, with clients that read their close code slowly. */
-const stopSeconds = limitSeconds('DRAIN_WINDOW_MS_DEFAULT') + limitSeconds('STOP_MS_MAX') +
+const stopSeconds = limitSeconds('DRAIN_WINDOW_DEFAULT_MS') + limitSeconds('STOP_MS_MAX') +
   2 * limitSeconds('CLOSE_MS_MAX') + limitSeconds('STORE_CLOSE_MS_MAX') + 1
 
 test('every setting that is named is one of the server', () => {

@@ -60,7 +60,8 @@ async fn nodes_that_append_and_compact_lose_and_double_nothing() {
     })
     .await
     .unwrap();
-    assert!(of_one > 0 && of_two > 0, "{of_one} and {of_two} compactions");
+    // Who gets to it is a matter of chance: a lease keeps the other one away.
+    assert!(of_one + of_two > 1, "{of_one} and {of_two} compactions");
     let expected = [0, 1_000, 2_000, 3_000].map(|first| records(first..first + EACH));
     for store in [&one, &two] {
         let found = sorted(history(store, &a, 1_000).await);
