@@ -80,22 +80,24 @@ struct Told {
 
 impl Listener for Told {
     fn tell(&self, followed: Followed) {
+        let mut all = self.all.lock().unwrap();
         if let Followed::Row(_, row) = &followed
             && self.loaded.lock().unwrap().contains(&row.id)
         {
             return;
         }
-        self.all.lock().unwrap().push(followed);
+        all.push(followed);
         self.more.notify_one();
     }
 }
 
 impl Told {
+    /// Also what a look told between the watch and the load, as a room that is being opened does.
     fn leave_out(&self, stored: &Stored) {
-        self.loaded
-            .lock()
-            .unwrap()
-            .extend(stored.rows.iter().map(|row| row.id));
+        let mut all = self.all.lock().unwrap();
+        let mut loaded = self.loaded.lock().unwrap();
+        loaded.extend(stored.rows.iter().map(|row| row.id));
+        all.retain(|followed| !matches!(followed, Followed::Row(_, row) if loaded.contains(&row.id)));
     }
 
     async fn until<T>(&self, find: impl Fn(&[Followed]) -> Option<T>) -> T {
