@@ -10,9 +10,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
+use crate::ambient;
 use crate::close::Close;
 use crate::hub::Hub;
-use crate::limits::{DRAIN_STEP_MS, DRAIN_WINDOW_MS_MAX, DRAIN_WINDOW_MS_MIN, STOP_MS_MAX};
+use crate::limits::{DRAIN_STEP_MS, DRAIN_WINDOW_MS_MAX, DRAIN_WINDOW_MS_MIN, RETURN_MS_MAX, STOP_MS_MAX};
 use crate::metrics;
 use crate::outbox::Outbox;
 use crate::saver::Saver;
@@ -259,7 +260,7 @@ async fn run(shared: Arc<Shared>, window: Window) {
         && timeout_at(ends, shared.saver.flush()).await.is_ok();
     // Sockets that are in no room.
     for (_, outbox) in shared.clients.all() {
-        farewell(&outbox);
+        farewell(&outbox, ambient::up_to(RETURN_MS_MAX));
     }
     if !is_saved {
         tracing::error!("not everything reached the store in time; what is missing was never acknowledged");
@@ -282,7 +283,7 @@ async fn send_away(clients: &Clients, window: Window) {
         step.tick().await;
         let due = all.len() * number / steps;
         for (_, outbox) in &all[sent..due] {
-            farewell(outbox);
+            farewell(outbox, 0);
         }
         sent = due;
         let is_anybody_left = all[sent..].iter().any(|(number, _)| clients.is_here(*number));
@@ -300,9 +301,9 @@ async fn send_away(clients: &Clients, window: Window) {
     let _ = timeout(Duration::from_millis(crate::limits::CLOSE_MS_MAX), gone).await;
 }
 
-/// The one place where a client is told to come back to another node: a hint when to do so belongs here.
-fn farewell(outbox: &Outbox) {
-    outbox.close(Close::Restart);
+/// A client is told to come back: at once where it was sent away in its turn, else after a while of its own.
+fn farewell(outbox: &Outbox, delay_ms: u64) {
+    outbox.send_away(Close::Restart, delay_ms);
 }
 
 #[cfg(test)]

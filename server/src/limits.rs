@@ -19,6 +19,11 @@ pub const BODY_PAUSE_MS_MAX: u64 = 8_000;
 pub const AUTH_MS_MAX: u64 = 10_000;
 /// Bytes a multiplexed socket may send before its first successful authentication. Over it: close 4408.
 pub const UNAUTHENTICATED_BYTES_MAX: usize = 64 * 1024;
+/// Time before the end of a token, in milliseconds, at which a native client is asked for another one. The leeway of 30 s is part of it.
+pub const RENEW_MS: u64 = 60_000;
+/// Longest delay that a native client is told when a node stops that does not send its clients away over a window, in milliseconds.
+/// Drawn for each: of any number of clients a fifth comes back in any half second.
+pub const RETURN_MS_MAX: u64 = 2_500;
 /// Documents a multiplexed socket may name before its first successful authentication. Over it: close 4408.
 pub const UNAUTHENTICATED_DOCUMENTS_COUNT_MAX: usize = 10;
 /// Length of an address, in bytes: a document's name and the session behind it. It stands in front of every frame. Over
@@ -69,9 +74,9 @@ pub const GATHER_BYTES_MAX: usize = 1024 * 1024;
 pub const REBUILDS_PER_TURN_COUNT_MAX: usize = 4;
 /// Time a y-sweet client is left without an answer to its status request, in milliseconds. It reconnects
 /// after 3 s of silence, so the last durable version is sent again before that.
-pub const YSWEET_ANSWER_MS: u64 = 2_000;
+pub const STATUS_ANSWER_MS: u64 = 2_000;
 /// Length of what a y-sweet client wants to hear back, in bytes: it is a number of at most ten. Over it: close 4400.
-pub const YSWEET_STATUS_BYTES_MAX: usize = 64;
+pub const STATUS_BYTES_MAX: usize = 64;
 /// Acknowledgements that wait for the store in one room, in bytes, with what has to be repeated to acknowledge it.
 /// Over it: close 1013, and the author brings its edit again.
 pub const ACKS_BYTES_MAX: usize = 16 * 1024 * 1024;

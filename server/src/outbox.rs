@@ -24,6 +24,9 @@ pub enum Queued {
     Full,
 }
 
+/// Makes the frame that tells a client when to come back, in milliseconds from now, and why it has to.
+pub type Goodbye = fn(u64, &str) -> Bytes;
+
 /// Everything the writer takes at once.
 #[derive(Default)]
 pub struct Outgoing {
@@ -75,6 +78,7 @@ struct State {
     /// The writer, while it waits.
     writer: Option<Waker>,
     keepalive: Option<Bytes>,
+    goodbye: Option<Goodbye>,
     drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
 }
 
@@ -140,6 +144,20 @@ impl Outbox {
             state.close = Some(close);
             wake(state);
         }
+    }
+
+    /// How this socket's dialect says when to come back. Others are only closed.
+    pub fn set_goodbye(&self, goodbye: Goodbye) {
+        self.lock().goodbye = Some(goodbye);
+    }
+
+    /// Closes the socket after what is queued, and a hint for those that understand one.
+    pub fn send_away(&self, close: Close, delay_ms: u64) {
+        let goodbye = self.lock().goodbye;
+        if let Some(goodbye) = goodbye {
+            self.send_always(goodbye(delay_ms, close.reason()));
+        }
+        self.close(close);
     }
 
     /// Asks the peer for a sign of life: another connection claims its awareness id.

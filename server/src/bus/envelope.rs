@@ -116,6 +116,11 @@ pub enum Message {
         /// Text, unchecked.
         payload: Bytes,
     },
+    /// The same of a client of the native dialect.
+    Event {
+        /// User, name and payload, unchecked.
+        body: Bytes,
+    },
 }
 
 /// What a room has, in few bytes.
@@ -166,6 +171,7 @@ enum Kind {
     Contest { client: u64 },
     Bye,
     Stateless,
+    Event,
 }
 
 impl Envelope {
@@ -203,6 +209,7 @@ impl Envelope {
             Message::Contest { client } => (Kind::Contest { client: *client }, &none),
             Message::Bye => (Kind::Bye, &none),
             Message::Stateless { payload } => (Kind::Stateless, payload),
+            Message::Event { body } => (Kind::Event, body),
         };
         let header = Header {
             from: self.from,
@@ -260,6 +267,7 @@ impl Envelope {
             Kind::Contest { client } if is_bare => Message::Contest { client },
             Kind::Bye if is_bare => Message::Bye,
             Kind::Stateless => Message::Stateless { payload },
+            Kind::Event => Message::Event { body: payload },
             Kind::Contest { .. } | Kind::Bye => return Err(BadEnvelope::Payload),
         };
         Ok(Envelope {
@@ -309,6 +317,7 @@ mod tests {
             any::<u64>().prop_map(|client| Message::Contest { client }),
             Just(Message::Bye),
             payload().prop_map(|payload| Message::Stateless { payload }),
+            payload().prop_map(|body| Message::Event { body }),
         ]
     }
 

@@ -46,6 +46,7 @@ pub fn router(app: App) -> Router {
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
         .route("/hocuspocus/", any(sockets::hocuspocus))
+        .route("/v1/connect", any(sockets::native))
         .route("/yjs", any(sockets::yjs))
         .route("/yjs/", any(sockets::yjs))
         .route("/yjs/{*room}", any(sockets::yjs))

@@ -22,6 +22,7 @@ mod drain;
 mod following;
 mod http;
 mod lifecycle;
+mod native;
 mod nodes;
 mod presence;
 mod relay;
