@@ -435,7 +435,7 @@ async fn na8_a_new_token_is_judged_for_each_room() {
     let own = token("c", "editor", 60);
     native
         .send(&[
-            hello(1, &token("*", "viewer", 60)),
+            hello(1, &token("*", "viewer", 20)),
             join(1, "a", 0, ""),
             join(2, "b", 0, ""),
             join(3, "c", 0, &own),
