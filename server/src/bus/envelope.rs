@@ -116,7 +116,13 @@ pub enum Message {
         /// Text, unchecked.
         payload: Bytes,
     },
-    /// The same of a client of the native dialect.
+    /// The clocks at which presence was announced on the sender's node, so that nobody who moves knows later ones than are told
+    /// elsewhere. It is not repaired when it is lost.
+    Clocks {
+        /// Ids and clocks, unchecked.
+        clocks: Bytes,
+    },
+    /// As [`Message::Stateless`], of a client of the native dialect.
     Event {
         /// User, name and payload, unchecked.
         body: Bytes,
@@ -172,6 +178,7 @@ enum Kind {
     Bye,
     Stateless,
     Event,
+    Clocks,
 }
 
 impl Envelope {
@@ -210,6 +217,7 @@ impl Envelope {
             Message::Bye => (Kind::Bye, &none),
             Message::Stateless { payload } => (Kind::Stateless, payload),
             Message::Event { body } => (Kind::Event, body),
+            Message::Clocks { clocks } => (Kind::Clocks, clocks),
         };
         let header = Header {
             from: self.from,
@@ -268,6 +276,7 @@ impl Envelope {
             Kind::Bye if is_bare => Message::Bye,
             Kind::Stateless => Message::Stateless { payload },
             Kind::Event => Message::Event { body: payload },
+            Kind::Clocks => Message::Clocks { clocks: payload },
             Kind::Contest { .. } | Kind::Bye => return Err(BadEnvelope::Payload),
         };
         Ok(Envelope {
@@ -318,6 +327,7 @@ mod tests {
             Just(Message::Bye),
             payload().prop_map(|payload| Message::Stateless { payload }),
             payload().prop_map(|body| Message::Event { body }),
+            payload().prop_map(|clocks| Message::Clocks { clocks }),
         ]
     }
 

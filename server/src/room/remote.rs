@@ -242,6 +242,7 @@ impl Room {
             Message::Stateless { .. } | Message::Event { .. } if is_late => {}
             Message::Stateless { payload } => self.pass_stateless_of_node(&payload),
             Message::Event { body } => self.pass_event_of_node(&body),
+            Message::Clocks { clocks } => self.take_clocks_of_node(&clocks),
         }
     }
 
