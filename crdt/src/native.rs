@@ -34,6 +34,7 @@ mod kind {
     pub(super) const PING: u64 = 4;
     pub(super) const PONG: u64 = 5;
     pub(super) const GO_AWAY: u64 = 6;
+    pub(super) const CLOSED: u64 = 7;
     pub(super) const JOIN: u64 = 16;
     pub(super) const JOINED: u64 = 17;
     pub(super) const LEAVE: u64 = 18;
@@ -264,6 +265,20 @@ pub fn welcome(welcome: &Welcome<'_>) -> Bytes {
 pub fn renew(left_ms: u64) -> Bytes {
     frame(0, kind::RENEW, |writer| {
         writer.var_uint(left_ms);
+    })
+}
+
+/// Asks for a sign of life, where there is no WebSocket to do so.
+pub fn ping(payload: &[u8]) -> Bytes {
+    frame(0, kind::PING, |writer| {
+        writer.raw(payload);
+    })
+}
+
+/// The session ends, where there is no WebSocket to close.
+pub fn closed(code: u16, reason: &str) -> Bytes {
+    frame(0, kind::CLOSED, |writer| {
+        writer.var_uint(code.into()).var_string(reason);
     })
 }
 

@@ -21,6 +21,14 @@ pub const AUTH_MS_MAX: u64 = 10_000;
 pub const UNAUTHENTICATED_BYTES_MAX: usize = 64 * 1024;
 /// Time before the end of a token, in milliseconds, at which a native client is asked for another one. The leeway of 30 s is part of it.
 pub const RENEW_MS: u64 = 60_000;
+/// Time a fetch of a session without WebSocket waits for something to hear, in milliseconds: less than proxies wait for an answer.
+pub const POLL_MS_MAX: u64 = 20_000;
+/// Time between two requests of such a session, in milliseconds. Over it: its client is gone.
+pub const POLLED_SILENCE_MS_MAX: u64 = 30_000;
+/// Frames of such a session that wait to be taken. Over it: the next one waits with its request.
+pub const POLLED_FRAMES_COUNT_MAX: usize = 4;
+/// Such sessions on one node. Over it: 503.
+pub const POLLED_SESSIONS_COUNT_MAX: usize = 20_000;
 /// Longest delay that a native client is told when a node stops that does not send its clients away over a window, in milliseconds.
 /// Drawn for each: of any number of clients a fifth comes back in any half second.
 pub const RETURN_MS_MAX: u64 = 2_500;

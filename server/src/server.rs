@@ -150,6 +150,7 @@ impl Server {
             limits,
             drain,
             drain_window: config.drain_window,
+            polled: Sessions::default(),
             registry,
             metrics,
         });

@@ -116,6 +116,8 @@ fn written(message: &Value) -> Bytes {
         }),
         "renew" => native::renew(number("leftMs")),
         "pong" => native::pong(&bytes_of(text("payload"))),
+        "closed" => native::closed(number("code") as u16, text("reason")),
+        "ping" => native::ping(&bytes_of(text("payload"))),
         "goAway" => native::go_away(number("delayMs"), text("reason")),
         "joined" => native::joined(channel, number("epoch"), text("role"), text("user")),
         "left" => native::left(channel, number("code") as u16, text("reason"), number("epoch")),

@@ -25,7 +25,7 @@ use crate::http::problem::Problem;
 use crate::metrics;
 use crate::outbox::Outbox;
 use multiplexed::Multiplexed;
-use native::Native;
+pub(crate) use native::Native;
 use single::Single;
 pub(crate) use upgrade::{NoUpgrade, Upgrade};
 

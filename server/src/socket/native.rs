@@ -60,7 +60,7 @@ struct Place {
 }
 
 impl Native {
-    pub(super) fn new(app: App, outbox: Outbox, meter: Meter) -> Native {
+    pub(crate) fn new(app: App, outbox: Outbox, meter: Meter) -> Native {
         // A message is gathered whole before it is seen here: the bound has to hold below that.
         meter.allow_only(UNAUTHENTICATED_BYTES_MAX as u64);
         outbox.set_goodbye(native::go_away);
@@ -80,7 +80,7 @@ impl Native {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         let trust = match self.trust {
             Trust::None { until, .. } => Some(until),
             Trust::Some => None,
@@ -89,7 +89,7 @@ impl Native {
         trust.into_iter().chain(self.renew_at).chain(expiry).min()
     }
 
-    pub(super) fn on_deadline(&mut self) -> Result<(), Close> {
+    pub(crate) fn on_deadline(&mut self) -> Result<(), Close> {
         let now = Instant::now();
         if let Trust::None { until, .. } = self.trust
             && until <= now
@@ -110,11 +110,11 @@ impl Native {
         Ok(())
     }
 
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.rooms.clear();
     }
 
-    pub(super) async fn receive(&mut self, frame: Bytes) -> Result<(), Close> {
+    pub(crate) async fn receive(&mut self, frame: Bytes) -> Result<(), Close> {
         let mut bytes = frame.len();
         let decoded = heavy(bytes, || native::decode(&frame)).map_err(|bad| {
             metrics::refused_frame(bad.as_str());

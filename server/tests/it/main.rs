@@ -24,6 +24,7 @@ mod http;
 mod lifecycle;
 mod native;
 mod nodes;
+mod polled;
 mod presence;
 mod relay;
 mod retire;

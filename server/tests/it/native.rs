@@ -30,13 +30,13 @@ const AWARENESS: u64 = 48;
 const EVENT: u64 = 49;
 
 /// One message, as its client writes it.
-fn message(channel: u64, kind: u64, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(channel: u64, kind: u64, body: &[u8]) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.var_uint(channel).var_uint(kind).var_bytes(body);
     writer.into_bytes()
 }
 
-fn hello(version: u64, token: &str) -> Vec<u8> {
+pub(crate) fn hello(version: u64, token: &str) -> Vec<u8> {
     let mut body = Writer::new();
     body.var_uint(version)
         .var_uint(0)
@@ -45,7 +45,7 @@ fn hello(version: u64, token: &str) -> Vec<u8> {
     message(0, 0, &body.into_bytes())
 }
 
-fn join(channel: u64, name: &str, epoch: u64, token: &str) -> Vec<u8> {
+pub(crate) fn join(channel: u64, name: &str, epoch: u64, token: &str) -> Vec<u8> {
     let mut body = Writer::new();
     body.var_string(name)
         .var_uint(epoch)
@@ -60,16 +60,16 @@ fn numbered(channel: u64, kind: u64, seq: u64, update: &Update) -> Vec<u8> {
     message(channel, kind, &body.into_bytes())
 }
 
-fn diff(channel: u64, seq: u64, update: &Update) -> Vec<u8> {
+pub(crate) fn diff(channel: u64, seq: u64, update: &Update) -> Vec<u8> {
     numbered(channel, 33, seq, update)
 }
 
-fn edit(channel: u64, seq: u64, update: &Update) -> Vec<u8> {
+pub(crate) fn edit(channel: u64, seq: u64, update: &Update) -> Vec<u8> {
     numbered(channel, 35, seq, update)
 }
 
 /// What the server said: channel, type, body.
-type Said = (u64, u64, Vec<u8>);
+pub(crate) type Said = (u64, u64, Vec<u8>);
 
 /// A socket that takes frames apart.
 struct Native {
