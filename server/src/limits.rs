@@ -29,9 +29,9 @@ pub const POLLED_SILENCE_MS_MAX: u64 = 30_000;
 pub const POLLED_FRAMES_COUNT_MAX: usize = 4;
 /// Such sessions on one node. Over it: 503.
 pub const POLLED_SESSIONS_COUNT_MAX: usize = 20_000;
-/// Longest delay that a native client is told when a node stops that does not send its clients away over a window, in milliseconds.
-/// Drawn for each: of any number of clients a fifth comes back in any half second.
-pub const RETURN_MS_MAX: u64 = 2_500;
+/// Time over which native clients are told to come back, evenly, when a node stops that does not send them away over a window, in
+/// milliseconds: of any number a fifth comes back in any half second.
+pub const RETURN_MS_MAX: u64 = 2_600;
 /// Documents a multiplexed socket may name before its first successful authentication. Over it: close 4408.
 pub const UNAUTHENTICATED_DOCUMENTS_COUNT_MAX: usize = 10;
 /// Length of an address, in bytes: a document's name and the session behind it. It stands in front of every frame. Over
@@ -134,7 +134,7 @@ pub const PACE_MEMBERS_PER_MS: usize = 3;
 /// Longest time between two batches of a crowd that edits little, in milliseconds: one frame of a display.
 pub const PACE_MS_MAX: u64 = 16;
 /// The same once [`PACE_COMPANY_COUNT`] edits have gathered: to wait longer would save little.
-pub const PACE_BUSY_MS_MAX: u64 = 9;
+pub const PACE_BUSY_MS_MAX: u64 = 11;
 /// Edits that are company enough.
 pub const PACE_COMPANY_COUNT: usize = 3;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two

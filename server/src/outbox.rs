@@ -79,6 +79,8 @@ struct State {
     writer: Option<Waker>,
     keepalive: Option<Bytes>,
     goodbye: Option<Goodbye>,
+    /// When its client is asked to come back after a restart, in milliseconds after it.
+    return_ms: Option<u64>,
     drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
 }
 
@@ -151,11 +153,21 @@ impl Outbox {
         self.lock().goodbye = Some(goodbye);
     }
 
-    /// Closes the socket after what is queued, and a hint for those that understand one.
-    pub fn send_away(&self, close: Close, delay_ms: u64) {
-        let goodbye = self.lock().goodbye;
-        if let Some(goodbye) = goodbye {
-            self.send_always(goodbye(delay_ms, close.reason()));
+    /// When its client shall come back, once the socket is closed for a restart. One that nobody set a time for comes back by its own.
+    pub fn set_return_ms(&self, return_ms: u64) {
+        self.lock().return_ms = Some(return_ms);
+    }
+
+    /// Closes the socket for a restart, after what is queued and a hint for those that understand one.
+    pub fn send_away(&self) {
+        let close = Close::Restart;
+        let (goodbye, return_ms) = {
+            let state = self.lock();
+            // Once.
+            (state.goodbye.filter(|_| state.close.is_none()), state.return_ms)
+        };
+        if let (Some(goodbye), Some(return_ms)) = (goodbye, return_ms) {
+            self.send_always(goodbye(return_ms, close.reason()));
         }
         self.close(close);
     }

@@ -42,6 +42,8 @@ pub(crate) struct Polled {
     fetched: Mutex<Fetched>,
     /// The number of the newest fetch: an older one gives way.
     newest: watch::Sender<u64>,
+    /// The client has left.
+    goodbye: Notify,
     /// The client has been handed the end.
     told: Notify,
     /// When the client has to show life, because another connection claims its awareness id.
@@ -93,6 +95,7 @@ impl Sessions {
                     taken: Mutex::default(),
                     fetched: Mutex::default(),
                     newest: watch::Sender::new(0),
+                    goodbye: Notify::new(),
                     told: Notify::new(),
                     probed_ms: watch::Sender::new(None),
                 });
@@ -111,7 +114,8 @@ impl Sessions {
         // Its task ends when nobody can send to it any more.
         if let Some((_, polled)) = self.by_name.remove(name) {
             polled.outbox.shut();
-            polled.newest.send_modify(|newest| *newest = u64::MAX);
+            polled.goodbye.notify_one();
+            polled.newest.send_modify(|newest| *newest += 1);
         }
     }
 
@@ -121,6 +125,7 @@ impl Sessions {
         let mut session = Native::new(app, polled.outbox.clone(), polled.meter.clone());
         let ended = polled.run(&mut session, &mut frames).await;
         session.leave();
+        drop(frames);
         if let Err(close) = ended {
             polled.outbox.close(close);
         }
@@ -164,7 +169,7 @@ impl Polled {
         let mine = {
             let mut mine = 0;
             self.newest.send_modify(|newest| {
-                *newest = newest.saturating_add(1);
+                *newest += 1;
                 mine = *newest;
             });
             mine
@@ -179,9 +184,13 @@ impl Polled {
         if fetched.has_ended {
             return Err(Fault::Gone);
         }
+        let give_way = async {
+            // The sender is ours: it never ends before.
+            let _ = newest.wait_for(|newest| *newest > mine).await;
+        };
         let outgoing = tokio::select! {
             outgoing = self.outbox.take() => outgoing,
-            _ = newest.wait_for(|newest| *newest > mine) => Outgoing::default(),
+            () = give_way => Outgoing::default(),
             () = sleep(Duration::from_millis(POLL_MS_MAX)) => Outgoing::default(),
         };
         // No waiting from here on: what was taken out is kept.
@@ -217,7 +226,6 @@ impl Polled {
     /// Passes frames on until the session ends. `Err`: we end it.
     async fn run(&self, session: &mut Native, frames: &mut mpsc::Receiver<Bytes>) -> Result<(), Close> {
         let mut probed = self.probed_ms.subscribe();
-        let mut newest = self.newest.subscribe();
         loop {
             let probe_ends_ms = *probed.borrow_and_update();
             let silent_at = self.opened
@@ -233,7 +241,7 @@ impl Polled {
                     None => return Ok(()),
                 },
                 _ = probed.changed() => {}
-                _ = newest.wait_for(|newest| *newest == u64::MAX) => return Ok(()),
+                () = self.goodbye.notified() => return Ok(()),
                 () = sleep_until(due) => {
                     let heard_ms = self.heard_ms.load(Ordering::Relaxed);
                     if probe_ends_ms.is_some_and(|ends_ms| self.now_ms() >= ends_ms) {

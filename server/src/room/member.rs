@@ -9,10 +9,8 @@ use roomtone_persistence::Epoch;
 use tokio::time::Instant;
 
 use super::drained::Drained;
-use crate::ambient;
 use crate::auth::Role;
 use crate::close::Close;
-use crate::limits::RETURN_MS_MAX;
 use crate::outbox::Outbox;
 
 /// How frames for a member are addressed.
@@ -179,7 +177,7 @@ impl Member {
                 .send_always(hocuspocus::permission_denied(address, close.reason())),
             // A socket of many rooms goes on, but for a node that stops.
             Voice::Native(_) if close == Close::Restart => {
-                self.outbox.send_away(close, ambient::up_to(RETURN_MS_MAX));
+                self.outbox.send_away();
             }
             Voice::Native(channel) => {
                 let left = native::left(*channel, close.code(), close.reason(), 0);

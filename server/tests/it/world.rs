@@ -168,6 +168,7 @@ impl<S: Store> World<S> {
             limits: self.limits.clone(),
             drain: drain.clone(),
             drain_window: None,
+            polled: Default::default(),
             registry,
             metrics: recorder(),
         });
