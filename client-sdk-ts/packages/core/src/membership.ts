@@ -182,8 +182,7 @@ export class Membership implements Member {
 
   #authorize(state: State, source: TokenSource | undefined): void {
     this.#after(AUTHORIZE_MS_MAX, () => this.#wait());
-    const token =
-      source === undefined ? this.#link.renew().then(() => "") : askToken(source);
+    const token = source === undefined ? this.#link.renew().then(() => "") : askToken(source);
     // The promise may outlive the state: an answer that comes late belongs to nobody.
     token.then(
       (text) => {

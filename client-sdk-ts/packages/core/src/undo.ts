@@ -33,9 +33,11 @@ export function undoOf(
   return manager;
 }
 
-/** Every origin, except that of another undo manager: what that one takes back is its own to bring again. */
+/** Every origin, except another undo manager: what that one takes back is its own to bring again. */
 class AllButUndo extends Set<unknown> {
+  /** Yjs asks for the origin, and then for its class. */
   override has(origin: unknown): boolean {
-    return super.has(origin) || !(origin instanceof Y.UndoManager);
+    if (super.has(origin)) return true;
+    return origin !== Y.UndoManager && !(origin instanceof Y.UndoManager);
   }
 }

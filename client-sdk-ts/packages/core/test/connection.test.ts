@@ -25,8 +25,8 @@ import {
   generator,
   joined,
   settled,
-  welcome,
   World,
+  welcome,
 } from "./fakes.js";
 
 const SYNCED = { channel: 1, type: "diff", update: EMPTY_UPDATE } as const;
