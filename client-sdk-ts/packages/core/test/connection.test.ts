@@ -11,32 +11,17 @@ import {
 } from "../src/backoff.js";
 import { verdict } from "../src/close.js";
 import {
-  AUTHORIZE_MS_MAX,
   CONNECT_MS_MAX,
   GO_AWAY_MS_MAX,
   PROBE_MS_MAX,
   SILENCE_MS_MAX,
   SILENCE_MS_MIN,
 } from "../src/connection.js";
-import {
-  EMPTY_UPDATE,
-  emptySync,
-  type FakeSocket,
-  generator,
-  joined,
-  settled,
-  World,
-  welcome,
-} from "./fakes.js";
+import { EMPTY_UPDATE, generator, joined, settled, World, welcome } from "./fakes.js";
 
 const SYNCED = { channel: 1, type: "diff", update: EMPTY_UPDATE } as const;
 const PING = { channel: 0, type: "ping", payload: new Uint8Array([7]) } as const;
 const PONG = { channel: 0, type: "pong", payload: new Uint8Array() } as const;
-
-/** The token in the Hello that a socket was opened with. */
-function tokenOf(socket: FakeSocket): string | undefined {
-  return socket.take().flatMap((message) => (message.type === "hello" ? [message.token] : []))[0];
-}
 
 describe("the address", () => {
   const cases: [string, string][] = [
@@ -256,134 +241,6 @@ describe("a socket that does not open", () => {
   });
 });
 
-describe("the token", () => {
-  test("is asked for at each attempt", async () => {
-    const world = new World();
-    let count = 0;
-    const room = world.room({ token: async () => `t${++count}` });
-    const first = await world.dial();
-    first.end(1006);
-    world.retry(room);
-    const second = await world.dial();
-    expect([tokenOf(first), tokenOf(second)]).toEqual(["t1", "t2"]);
-  });
-
-  test("is empty where there is none", async () => {
-    const world = new World();
-    world.room();
-    expect(tokenOf(await world.dial())).toBe("");
-    world.room({ token: () => null });
-    expect(tokenOf(await world.dial())).toBe("");
-  });
-
-  test("na8 is asked for again when the server says that it ends", async () => {
-    const world = new World();
-    let count = 0;
-    world.room({ token: async () => `t${++count}` });
-    const socket = await world.open();
-    socket.take();
-    socket.say({ channel: 0, type: "renew", leftMs: 30_000 });
-    // Whoever is asked twice at once answers once.
-    socket.say({ channel: 0, type: "renew", leftMs: 29_999 });
-    await settled();
-    expect(socket.take()).toEqual([{ channel: 0, type: "token", token: "t2" }]);
-    socket.say({ channel: 0, type: "renew", leftMs: 30_000 });
-    await settled();
-    expect(socket.take()).toEqual([{ channel: 0, type: "token", token: "t3" }]);
-  });
-
-  test("na8 that cannot be renewed is left to end", async () => {
-    const world = new World();
-    let mode = "good";
-    const room = world.room({
-      token: () => {
-        if (mode === "bad") throw new Error("no token");
-        return mode === "slow" ? new Promise<string>(() => {}) : "t";
-      },
-    });
-    const socket = await world.open();
-    socket.take();
-    for (mode of ["bad", "slow"]) {
-      socket.say({ channel: 0, type: "renew", leftMs: 30_000 });
-      await settled();
-    }
-    expect(socket.take()).toEqual([]);
-    expect(world.errors).toMatchObject([{ message: "no token" }]);
-    expect(room.status).toBe("connected");
-    // One that never answers does not stand in the way of the next.
-    mode = "good";
-    world.clock.nowMs += AUTHORIZE_MS_MAX;
-    socket.say({ channel: 0, type: "renew", leftMs: 10_000 });
-    await settled();
-    expect(socket.take()).toMatchObject([{ type: "token" }]);
-  });
-
-  test("na8 that is a plain string is not sent again", async () => {
-    const world = new World();
-    world.room({ token: "t" });
-    const socket = await world.open();
-    socket.take();
-    socket.say({ channel: 0, type: "renew", leftMs: 30_000 });
-    await settled();
-    expect(socket.take()).toEqual([]);
-  });
-
-  test("that is refused is renewed once, and once more after a connection that lasted", async () => {
-    const world = new World();
-    const room = world.room({ token: () => "t" });
-    (await world.open()).end(4401, "expired");
-    expect(room.status).toBe("connecting");
-    world.retry(room);
-    await world.open();
-    world.clock.advance(STABLE_MS_MIN);
-    world.socket.end(4401, "expired");
-    expect(room.status).toBe("connecting");
-    world.retry(room);
-    (await world.open()).end(4401, "expired");
-    expect(room.status).toBe("refused");
-  });
-
-  test("that is a plain string is not tried twice", async () => {
-    const world = new World();
-    const room = world.room({ token: "t" });
-    (await world.open()).end(4401);
-    expect(room.status).toBe("refused");
-  });
-
-  test("whose maker throws, rejects or never answers costs one attempt", async () => {
-    const world = new World();
-    let mode = 0;
-    const room = world.room({
-      token: () => {
-        mode += 1;
-        if (mode === 1) throw new Error("thrown");
-        if (mode === 2) return Promise.reject(new Error("rejected"));
-        if (mode === 3) return new Promise<string>(() => {});
-        return "good";
-      },
-    });
-    await settled();
-    world.retry(room);
-    await settled();
-    world.retry(room);
-    await settled();
-    expect(world.sockets).toHaveLength(0);
-    world.clock.advance(AUTHORIZE_MS_MAX);
-    world.retry(room);
-    expect(tokenOf(await world.dial())).toBe("good");
-    expect(world.errors.map((error) => (error as Error).message)).toEqual(["thrown", "rejected"]);
-  });
-
-  test("that comes after disconnect() opens nothing", async () => {
-    const world = new World();
-    const room = world.room({ token: async () => "late" });
-    room.disconnect();
-    await settled();
-    expect(world.sockets).toHaveLength(0);
-    expect(room.status).toBe("disconnected");
-  });
-});
-
 describe("a dead socket", () => {
   test("that never opens is given up", async () => {
     const world = new World();
@@ -510,116 +367,6 @@ test("sync is told at the first Diff of each connection, and taken back at its l
   world.retry(room);
   (await world.open()).say(SYNCED);
   expect(seen).toEqual([true, false]);
-});
-
-describe("what the application throws", () => {
-  test("in a listener reaches onError and nothing else", async () => {
-    const world = new World();
-    const room = world.room();
-    const boom = new Error("boom");
-    const throws = () => {
-      throw boom;
-    };
-    const seen: boolean[] = [];
-    room.on("status", throws);
-    room.on("saved", throws);
-    room.on("sync", throws);
-    room.on("sync", (synced) => seen.push(synced));
-    room.awareness.on("change", throws);
-    const socket = await world.open();
-    socket.say(SYNCED);
-    room.doc.getText().insert(0, "x");
-    socket.end(1006);
-    expect(seen).toEqual([true, false]);
-    expect(new Set(world.errors)).toEqual(new Set([boom]));
-    world.retry(room);
-    await world.open();
-    expect(room.status).toBe("connected");
-  });
-
-  test("in an observer of the document costs neither the update nor the connection", async () => {
-    const world = new World();
-    const room = world.room();
-    room.doc.getText().observe(() => {
-      throw new Error("boom");
-    });
-    const other = new Y.Doc();
-    other.getText().insert(0, "hello");
-    const socket = await world.open();
-    socket.say({ channel: 1, type: "diff", update: Y.encodeStateAsUpdate(other) });
-    expect(room.doc.getText().toString()).toBe("hello");
-    expect(room.synced).toBe(true);
-    expect(world.errors).toHaveLength(1);
-  });
-
-  test("even in onError harms nobody", async () => {
-    const world = new World();
-    const room = world.room({
-      onError: () => {
-        throw new Error("again");
-      },
-    });
-    room.on("status", () => {
-      throw new Error("boom");
-    });
-    await world.open();
-    expect(room.status).toBe("connected");
-  });
-
-  test("a listener may disconnect or destroy in the middle of anything", async () => {
-    for (const act of ["disconnect", "destroy"] as const) {
-      for (const name of ["status", "sync", "saved"] as const) {
-        const world = new World();
-        const room = world.room();
-        const socket = await world.open();
-        room.on(name, () => room[act]());
-        socket.say(...emptySync());
-        room.doc.getText().insert(0, "x");
-        socket.end(1006);
-        await settled();
-        expect([name, act, room.status]).toEqual([name, act, "disconnected"]);
-        expect(world.clock.timers.size).toBe(0);
-      }
-    }
-  });
-});
-
-describe("broken frames", () => {
-  test.each([
-    ["an empty frame", []],
-    ["an unfinished number", [0x80]],
-    ["a length beyond the frame", [1, 34, 200, 1]],
-    ["an update that is none", [1, 34, 3, 9, 9, 9]],
-    ["a Diff that is none", [1, 33, 3, 9, 9, 9]],
-    ["a state vector that is none", [1, 32, 2, 9, 9]],
-  ])("%s: the room starts anew", async (_name, bytes) => {
-    const world = new World();
-    const room = world.room();
-    (await world.open()).receive(new Uint8Array(bytes));
-    expect(room.status).toBe("connecting");
-    expect(room.synced).toBe(false);
-    expect(room.retryAt).not.toBeNull();
-    expect(world.errors).toHaveLength(1);
-  });
-
-  test.each([
-    ["na2 a message of an unknown type", [1, 99, 1, 2]],
-    ["a channel that nobody has", [5, 34, 3, 9, 9, 9]],
-    ["awareness that is no JSON", [1, 48, 5, 1, 7, 1, 1, 123]],
-    ["an event that is no JSON", [1, 49, 4, 0, 0, 1, 123]],
-  ])("%s: passed over", async (_name, bytes) => {
-    const world = new World();
-    const room = world.room();
-    (await world.open()).receive(new Uint8Array(bytes));
-    expect(room.status).toBe("connected");
-  });
-
-  test("a text frame: passed over", async () => {
-    const world = new World();
-    const room = world.room();
-    (await world.open()).onmessage?.({ data: "hello" });
-    expect(room.status).toBe("connected");
-  });
 });
 
 test("na2 a server of another version is not asked again", async () => {

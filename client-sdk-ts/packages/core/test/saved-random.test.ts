@@ -58,7 +58,7 @@ class Round {
     const room = this.oneOf(this.rooms);
     const client = this.oneOf(this.clients);
     const [socket] = this.open.length > 0 ? [this.oneOf(this.open)] : [];
-    switch (this.pick(14)) {
+    switch (this.pick(18)) {
       case 0:
       case 1:
       case 2:
@@ -90,6 +90,12 @@ class Round {
         break;
       case 11:
         room.connect();
+        break;
+      case 12:
+        if (socket !== undefined) this.server.kick(socket, 1 + this.pick(8));
+        break;
+      case 13:
+        if (this.pick(4) === 0) this.server.setRole(this.oneOf(["viewer", "editor"]));
         break;
       default:
         this.world.clock.advance(this.pick(3_000));
@@ -135,6 +141,7 @@ class Round {
 
   /** Everybody comes back, and the server does its work. */
   async settle(): Promise<void> {
+    this.server.setRole("editor");
     for (const room of this.rooms) room.connect();
     for (let turn = 0; turn < SETTLE_TURNS; turn += 1) {
       this.world.clock.advance(10_000);

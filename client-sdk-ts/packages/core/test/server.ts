@@ -125,6 +125,12 @@ export class FakeServer {
     }
   }
 
+  /** Ends a channel, for now. */
+  kick(socket: FakeSocket, channel: number): void {
+    if (!this.#sessions.get(socket)?.delete(channel)) return;
+    socket.say({ channel, type: "left", code: 1013, reason: "come back later", epoch: 0 });
+  }
+
   /** Gives everybody another role. */
   setRole(role: string): void {
     this.role = role;
