@@ -51,7 +51,6 @@ export class Inbox {
   }
 
   #goOn(first: RoomMessage): void {
-    if (this.#isClosed) return;
     const behind = this.#behind ?? [];
     this.#behind = null;
     this.#options.batch(() => {

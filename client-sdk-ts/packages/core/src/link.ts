@@ -262,6 +262,6 @@ export class Link {
 
   /** A copy, because one may come or go while they are told. */
   #each(tell: (member: Member) => void): void {
-    for (const member of [...this.#members]) if (this.#members.has(member)) tell(member);
+    for (const member of [...this.#members]) tell(member);
   }
 }

@@ -187,7 +187,7 @@ export function* readFrame<Message extends object>(
     const channel = decoding.readVarUint(decoder);
     if (channel > CHANNEL_MAX) throw new Error("a channel beyond the last");
     const type = decoding.readVarUint(decoder);
-    const message = read(type, decoding.createDecoder(readBytes(decoder)));
+    const message = read(type, decoding.createDecoder(decoding.readVarUint8Array(decoder)));
     if (message === null) continue;
     if (type >= TYPE_OF_ROOM_MIN !== channel > CONNECTION) {
       throw new Error(`a message of type ${type} on channel ${channel}`);
@@ -196,23 +196,10 @@ export function* readFrame<Message extends object>(
   }
 }
 
-export function readBytes(decoder: decoding.Decoder): Uint8Array {
-  const length = decoding.readVarUint(decoder);
-  // lib0 looks at the end of the buffer, which is that of the frame, and not at the end of this body.
-  if (length > decoder.arr.length - decoder.pos) throw new Error("a length beyond what is there");
-  return decoding.readUint8Array(decoder, length);
-}
-
-export function readString(decoder: decoding.Decoder): string {
-  return UTF8.decode(readBytes(decoder));
-}
-
 /** All that is left of a body. */
 export function readRest(decoder: decoding.Decoder): Uint8Array {
   return decoding.readTailAsUint8Array(decoder);
 }
-
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function writeBody(body: encoding.Encoder, message: ClientMessage): void {
   switch (message.type) {
@@ -262,7 +249,7 @@ function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
         type: "welcome",
         version: decoding.readVarUint(body),
         capabilities: decoding.readVarUint(body),
-        session: readString(body),
+        session: decoding.readVarString(body),
         timeMs: decoding.readVarUint(body),
         frameBytesMax: decoding.readVarUint(body),
         roomsMax: decoding.readVarUint(body),
@@ -275,23 +262,27 @@ function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
     case TYPE.pong:
       return { type: "pong", payload: readRest(body) };
     case TYPE.goAway:
-      return { type: "goAway", delayMs: decoding.readVarUint(body), reason: readString(body) };
+      return {
+        type: "goAway",
+        delayMs: decoding.readVarUint(body),
+        reason: decoding.readVarString(body),
+      };
     case TYPE.joined:
       return {
         type: "joined",
         epoch: decoding.readVarUint(body),
-        role: readString(body),
-        user: readString(body),
+        role: decoding.readVarString(body),
+        user: decoding.readVarString(body),
       };
     case TYPE.left:
       return {
         type: "left",
         code: decoding.readVarUint(body),
-        reason: readString(body),
+        reason: decoding.readVarString(body),
         epoch: decoding.readVarUint(body),
       };
     case TYPE.role:
-      return { type: "role", role: readString(body) };
+      return { type: "role", role: decoding.readVarString(body) };
     case TYPE.stateVector:
       return { type: "stateVector", stateVector: readRest(body) };
     case TYPE.diff:
@@ -301,7 +292,7 @@ function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
     case TYPE.saved:
       return { type: "saved", seq: decoding.readVarUint(body) };
     case TYPE.refused:
-      return { type: "refused", reason: readString(body) };
+      return { type: "refused", reason: decoding.readVarString(body) };
     case TYPE.deflatedDiff:
       return { type: "deflatedDiff", deflated: readRest(body) };
     case TYPE.awareness:
@@ -309,9 +300,9 @@ function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
     case TYPE.event:
       return {
         type: "event",
-        user: readString(body),
-        name: readString(body),
-        payload: readString(body),
+        user: decoding.readVarString(body),
+        name: decoding.readVarString(body),
+        payload: decoding.readVarString(body),
       };
     default:
       return null;

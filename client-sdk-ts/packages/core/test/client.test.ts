@@ -78,6 +78,24 @@ test("more Joins than a frame may hold go in several", async () => {
   for (const room of rooms) room.awareness.destroy();
 });
 
+test("what is large goes in a frame of its own", async () => {
+  const world = new World();
+  const client = world.client();
+  for (const name of ["one", "two", "three"]) {
+    const { doc } = client.open(name);
+    if (name !== "two") doc.getText().insert(0, "x".repeat(50_000));
+  }
+  const socket = await world.dial();
+  socket.sent.length = 0;
+  socket.say(
+    welcome(),
+    ...[1, 2, 3].flatMap((channel) => [joined(channel), ...emptySync(channel)]),
+  );
+  expect(
+    socket.sent.map((frame) => [...decodeClientFrame(frame)].map(({ channel }) => channel)),
+  ).toEqual([[1, 1, 2, 2, 3], [3]]);
+});
+
 test("a room that is opened later joins on the open connection, and one that waits does not", async () => {
   const { client, socket } = await opened("one");
   const late = client.open("late", { connect: false });

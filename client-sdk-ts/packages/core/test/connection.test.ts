@@ -278,6 +278,13 @@ describe("a dead socket", () => {
     expect(room.status).toBe("connected");
     world.clock.advance(1);
     expect(room.status).toBe("connecting");
+    // The next server may say another bound; before it does, the usual one holds.
+    world.retry(room);
+    await world.dial();
+    world.clock.advance(SILENCE_MS_MAX - 1);
+    expect(world.socket.state).toBe("open");
+    world.clock.advance(1);
+    expect(world.socket.state).toBe("closed");
   });
 
   test.each(["online", "offline", "visible"] as const)("is found out at %s", async (event) => {

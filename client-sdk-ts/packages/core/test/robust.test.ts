@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { EMPTY_UPDATE, emptySync, settled, World } from "./fakes.js";
+import { serverFrame } from "./wire-server.js";
 
 const SYNCED = { channel: 1, type: "diff", update: EMPTY_UPDATE } as const;
 
@@ -106,6 +107,17 @@ describe("broken frames", () => {
     const room = world.room();
     (await world.open()).receive(new Uint8Array(bytes));
     expect(room.status).toBe("connected");
+  });
+
+  test("behind what made a listener disconnect: not read any more", async () => {
+    const world = new World();
+    const room = world.room();
+    const socket = await world.open();
+    room.on("sync", () => room.disconnect());
+    const good = serverFrame(SYNCED);
+    socket.receive(Uint8Array.from([...good, 0x80]));
+    expect(room.status).toBe("disconnected");
+    expect(world.errors).toEqual([]);
   });
 
   test("a text frame: passed over", async () => {

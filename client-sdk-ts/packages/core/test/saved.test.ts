@@ -318,6 +318,10 @@ describe("na7 a change that the server refuses", () => {
     pair.server.commit();
     pair.expect("saved", 0);
     expect(pair.server.disk().getText("t").toString()).toBe("ab");
+    pair.text.insert(2, "c");
+    pair.server.read();
+    pair.server.commit();
+    pair.expect("saved", 0);
   });
 });
 

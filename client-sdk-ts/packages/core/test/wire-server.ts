@@ -7,10 +7,8 @@ import {
   type ClientMessage,
   envelope,
   frameOf,
-  readBytes,
   readFrame,
   readRest,
-  readString,
   type ServerMessage,
   TYPE,
 } from "../src/wire.js";
@@ -97,11 +95,11 @@ function readBody(type: number, body: decoding.Decoder): ClientMessage | null {
         type: "hello",
         version: decoding.readVarUint(body),
         capabilities: decoding.readVarUint(body),
-        client: readString(body),
-        token: readString(body),
+        client: decoding.readVarString(body),
+        token: decoding.readVarString(body),
       };
     case TYPE.token:
-      return { type: "token", token: readString(body) };
+      return { type: "token", token: decoding.readVarString(body) };
     case TYPE.ping:
       return { type: "ping", payload: readRest(body) };
     case TYPE.pong:
@@ -109,10 +107,10 @@ function readBody(type: number, body: decoding.Decoder): ClientMessage | null {
     case TYPE.join:
       return {
         type: "join",
-        name: readString(body),
+        name: decoding.readVarString(body),
         epoch: decoding.readVarUint(body),
-        token: readString(body),
-        stateVector: readBytes(body),
+        token: decoding.readVarString(body),
+        stateVector: decoding.readVarUint8Array(body),
       };
     case TYPE.leave:
       return { type: "leave" };
@@ -125,7 +123,11 @@ function readBody(type: number, body: decoding.Decoder): ClientMessage | null {
     case TYPE.awareness:
       return { type: "awareness", update: readRest(body) };
     case TYPE.event:
-      return { type: "event", name: readString(body), payload: readString(body) };
+      return {
+        type: "event",
+        name: decoding.readVarString(body),
+        payload: decoding.readVarString(body),
+      };
     default:
       return null;
   }
