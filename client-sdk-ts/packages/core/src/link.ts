@@ -218,10 +218,10 @@ export class Link {
     this.batch(() => {
       try {
         for (const message of wire.decodeFrame(bytes)) {
-          // A message before this one, or an observer that it woke, may have ended the connection.
-          if (this.status !== "connected") return;
           if (wire.isOfRoom(message)) this.#channels.get(message.channel)?.(message);
           else this.#onMessage(message);
+          // It, or an observer that it woke, may have ended the connection.
+          if (this.status !== "connected") return;
         }
       } catch (error) {
         this.report(error);
