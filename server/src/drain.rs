@@ -319,6 +319,7 @@ fn space_returns(clients: &Clients) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::close::Close;
 
     #[test]
     fn a_window_lets_no_more_than_a_fifth_go_in_a_second() {

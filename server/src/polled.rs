@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::close::Close;
 use crate::limits::{
     CLOSE_MS_MAX, POLL_MS_MAX, POLLED_FRAMES_COUNT_MAX, POLLED_SESSIONS_COUNT_MAX, POLLED_SILENCE_MS_MAX,
-    PROBE_MS_MAX,
+    PROBE_MS_MAX, UNAUTHENTICATED_BYTES_MAX,
 };
 use crate::listener::Meter;
 use crate::metrics;
@@ -86,10 +86,13 @@ impl Sessions {
             Entry::Occupied(known) => Ok(known.get().clone()),
             Entry::Vacant(vacant) => {
                 let (inbound, frames) = mpsc::channel(POLLED_FRAMES_COUNT_MAX);
+                let meter = Meter::default();
+                // From the first byte on, and not only when its task has begun.
+                meter.allow_only(UNAUTHENTICATED_BYTES_MAX as u64);
                 let polled = Arc::new(Polled {
                     inbound,
                     outbox: Outbox::new(app.limits().outbox_bytes_max),
-                    meter: Meter::default(),
+                    meter,
                     opened: Instant::now(),
                     heard_ms: AtomicU64::new(0),
                     taken: Mutex::default(),
