@@ -5,6 +5,7 @@ export { type Cursor, type CursorOptions, CursorTracker, cursorTracker } from ".
 export { type Following, type FollowOptions, follow } from "./follow.js";
 export { type Frames, pageFrames } from "./frames.js";
 export { Interpolator, LAG_MS } from "./interpolator.js";
+export { cleanName, initialsOf, NAME_LENGTH_MAX } from "./name.js";
 export { type Point, pointOf } from "./point.js";
 export { type PointerTarget, trackPointer } from "./pointer.js";
 export {
