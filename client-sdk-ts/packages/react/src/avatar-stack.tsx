@@ -87,8 +87,9 @@ function onePerUser(people: readonly Person[], me: Person): Person[] {
   });
 }
 
-function styleOf({ color }: Person): CSSProperties {
-  return { "--roomtone-color": color } as CSSProperties;
+/** A server does not know one's own colour yet. */
+function styleOf({ color }: Person): CSSProperties | undefined {
+  return color === "" ? undefined : ({ "--roomtone-color": color } as CSSProperties);
 }
 
 const initials = ({ name }: Person): string => initialsOf(name);
