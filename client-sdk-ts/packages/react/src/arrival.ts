@@ -27,7 +27,7 @@ class Arrival {
   }
 
   #look(): void {
-    this.#isDone ||= this.#room.synced;
+    this.#isDone = this.#room.synced;
     if (this.#isDone) for (const end of this.#ends.splice(0)) end();
     if (!this.#isDone && this.#room.refusal === null) return;
     this.#next = null;

@@ -78,6 +78,20 @@ test("what has not changed inside of a snapshot keeps its identity", async () =>
   expect(after?.b).not.toBe(before?.b);
 });
 
+test("a selector runs no more often than there is something to select", async () => {
+  let runs = 0;
+  const select = (t: Y.Text) => {
+    runs += 1;
+    return t.length;
+  };
+  const { Counted, seen } = counted(() => useText("t", select));
+  stage.show(<Counted />);
+  // Once to render, and once because something may have happened before the mount.
+  expect(runs).toBe(2);
+  await change(() => text().insert(0, "abc"));
+  expect([runs, seen]).toEqual([3, [0, 3]]);
+});
+
 test("a selector may depend on what is rendered", async () => {
   let key = "a";
   const { Counted, seen } = counted(() => useMap("m", (m) => m.get(key)));

@@ -5,7 +5,7 @@ import { Activity, Suspense, useEffect, useState } from "react";
 import { describe, expect, test, vi } from "vitest";
 import { settled } from "../../core/test/fakes.js";
 import { RoomProvider, useDoc, usePresence, useRoom } from "../src/index.js";
-import { ABANDONED_MS } from "../src/scope.js";
+import { ABANDONED_MS, ScopeKeeper } from "../src/scope.js";
 import { Stage } from "./stage.js";
 
 function never(): never {
@@ -114,6 +114,7 @@ test("a tree that is hidden has no socket, and one that is shown again has its w
   }
   show("visible");
   await stage.join();
+  await stage.drop();
   stage.room.doc.getText("t").insert(0, "unsaved");
   show("hidden");
   await stage.pass(ABANDONED_MS);
@@ -127,6 +128,25 @@ test("a tree that is hidden has no socket, and one that is shown again has its w
   await stage.commit();
   expect(stage.server.disk.getText("t").toString()).toBe("unsaved");
   expect(stage.open).toEqual([socket]);
+});
+
+test("a rendering that is shown only after its room was given up gets a new one", async () => {
+  const stage = new Stage();
+  const { environment } = stage.world;
+  const keeper = new ScopeKeeper({ options: stage.props, environment });
+  const { room } = keeper.get();
+  await stage.pass(ABANDONED_MS);
+  let told = 0;
+  keeper.subscribe(() => {
+    told += 1;
+  });
+  const release = keeper.hold();
+  expect(told).toBe(1);
+  expect(keeper.get().room).not.toBe(room);
+  expect(keeper.get().room.status).toBe("connecting");
+  release();
+  await stage.pass(0);
+  expect(stage.world.listeners.size).toBe(0);
 });
 
 test("another name is another room, and what is below starts anew", async () => {

@@ -82,7 +82,8 @@ export class Presence<T extends object> {
   #me: T;
   #others: readonly Other<T>[] = [];
   #color: string;
-  #colors: ReadonlyMap<PersonId, string> = new Map();
+  /** Who this client was when the colours were given. */
+  #paintedAs: PersonId | null = null;
   #state: "new" | "started" | "destroyed" = "new";
 
   constructor(host: PresenceHost, options: PresenceOptions<T> = {}) {
@@ -215,7 +216,7 @@ export class Presence<T extends object> {
       else this.#entries.set(clientId, next);
     }
     // The id of this client may have come with its connection.
-    people ||= !this.#colors.has(this.#myId());
+    people ||= this.#myId() !== this.#paintedAs;
     if (people) changed = this.#paint() || changed;
     if (changed) this.#others = [...this.#entries.values()].map(({ other }) => other);
     return changed;
@@ -250,15 +251,16 @@ export class Presence<T extends object> {
     const ids = [...this.#entries].map(([clientId, { userId }]) => userId ?? clientId);
     const lastColor = this.#color;
     let changed = false;
-    this.#colors = colorsOf([myId, ...ids]);
+    const colors = colorsOf([myId, ...ids]);
+    this.#paintedAs = myId;
     for (const [clientId, { userId, other }] of this.#entries) {
-      const color = this.#colors.get(userId ?? clientId) ?? colorOf(clientId);
+      const color = colors.get(userId ?? clientId) ?? colorOf(clientId);
       const isMyself = this.#isMe({ userId });
       if (color === other.color && isMyself === other.isMyself) continue;
       this.#entries.set(clientId, { userId, other: { ...other, color, isMyself } });
       changed = true;
     }
-    this.#color = this.#colors.get(myId) ?? colorOf(myId);
+    this.#color = colors.get(myId) ?? colorOf(myId);
     return changed || this.#color !== lastColor;
   }
 

@@ -85,6 +85,11 @@ describe("the tracker", () => {
     expect(drawn.slice(1)).toEqual([[[2, 0, 0]], [[2, 50, 0]], [[2, 100, 0]]]);
     expect(screen.draw()).toBe(false);
 
+    // Something else of hers changes: that is drawn once, and moves nothing.
+    ada.update({ viewport: { zoom: 2 } });
+    expect([screen.draw(), screen.draw()]).toEqual([true, false]);
+
+    hall.clock.advance(1_000);
     ada.update({ cursor: null });
     screen.draw();
     expect(drawn.at(-1)).toEqual([]);

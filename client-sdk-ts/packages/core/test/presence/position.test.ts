@@ -63,6 +63,18 @@ test("lists, nested types and other copies of the document", () => {
   expect(indexOf(copied, inText)).toBeNull();
 });
 
+test("all see the same place, also in what its author has undone", () => {
+  const text = textOf("abc");
+  const undo = new Y.UndoManager(text, { captureTimeout: 0 });
+  const place = sent(shareIndex(text, 2));
+  text.delete(1, 2);
+  undo.undo();
+  expect(text.toString()).toBe("abc");
+  const copy = new Y.Doc();
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(text.doc as Y.Doc));
+  expect(indexOf(text, place)).toBe(indexOf(copy.getText("t"), place));
+});
+
 test("what an editor binding shares is read as well", () => {
   const text = textOf("hello");
   const position = (index: number) =>

@@ -210,6 +210,45 @@ test("the user that the server names counts more than what this client says", ()
   expect(presence(host, hall.around()).others.map(({ isMyself }) => isMyself)).toEqual([true]);
 });
 
+test("who says later who they are is marked from then on, and so is who is told by the server", () => {
+  const ada = hall.presence<Shown>(hall.enter(1), {
+    initial: { name: "Ada", user: { id: "ada" } },
+  });
+  const tab = hall.presence<Shown>(hall.enter(2), { initial: { name: "Ada" } });
+  expect(tab.other(1)?.isMyself).toBe(false);
+  tab.update({ user: { id: "ada" } });
+  expect(tab.other(1)?.isMyself).toBe(true);
+  expect(tab.color).toBe(ada.color);
+
+  const host = { awareness: hall.enter(3), user: "" };
+  const told = presence<Shown>(host, hall.around());
+  expect(told.other(1)?.isMyself).toBe(false);
+  host.user = "ada";
+  hall.enter(4).setLocalState({ name: "Somebody" });
+  expect(told.other(1)?.isMyself).toBe(true);
+  expect(told.color).toBe(ada.color);
+});
+
+test("who hides stays hidden when it ends, and is seen again with the next update", () => {
+  const awareness = hall.enter(1);
+  const ada = hall.presence<Shown>(awareness, { initial: { name: "Ada" } });
+  awareness.setLocalState(null);
+  hall.clock.advance(SEND_EVERY_MS);
+  ada.update({ name: "Augusta" });
+  expect(awareness.getLocalState()).toEqual({ name: "Augusta" });
+  awareness.setLocalState(null);
+  ada.destroy();
+  expect(awareness.getLocalState()).toBeNull();
+});
+
+test("a clock that is set back holds nothing up", () => {
+  const awareness = hall.enter(1);
+  const ada = hall.presence<Shown>(awareness, { initial: { name: "Ada" } });
+  hall.clock.nowMs -= 3_600_000;
+  ada.update({ name: "Augusta" });
+  expect(awareness.getLocalState()).toEqual({ name: "Augusta" });
+});
+
 test("everybody sees the same colours, and the one they are told is their own", () => {
   const people = Array.from({ length: 9 }, (_, i) =>
     hall.presence<Shown>(hall.enter(1_000 + i * 7), { initial: { name: `${i}` } }),
