@@ -1,10 +1,10 @@
 // Who is here, as a row of faces.
 
 import { initialsOf } from "@roomtone/core/presence";
-import { type CSSProperties, type ReactNode, useSyncExternalStore } from "react";
+import { type CSSProperties, type ReactNode, useCallback, useSyncExternalStore } from "react";
 import { usePresence } from "./context.js";
 import { useOthers } from "./people.js";
-import { type NameOf, nameIn, type Person, personOf } from "./person.js";
+import { type NameOf, type Person, usePersonOf } from "./person.js";
 
 /** Faces that are shown, unless the application wants another number. The rest becomes a number. */
 export const FACES_COUNT_MAX = 5;
@@ -28,8 +28,9 @@ export interface AvatarStackProps {
 export function AvatarStack(props: AvatarStackProps): ReactNode {
   const { max = FACES_COUNT_MAX, includeMe = false, nameOf, className, avatarClassName } = props;
   const { renderAvatar = initials, labelOf = here, moreLabelOf = more } = props;
-  const others = useOthers((all) => all.map((other) => personOf(other, nameOf)));
-  const me = useMyself(nameOf);
+  const { personOf, nameIn } = usePersonOf(nameOf);
+  const others = useOthers((all) => all.map(personOf));
+  const me = useMyself(nameIn);
   const people = onePerUser(includeMe ? [me, ...others] : others, me);
   // A number that stands for one face takes as much room as the face.
   const shown = people.length === max + 1 ? people : people.slice(0, max);
@@ -60,20 +61,17 @@ export function AvatarStack(props: AvatarStackProps): ReactNode {
   );
 }
 
-function useMyself(nameOf: NameOf | undefined): Person {
+function useMyself(nameIn: ReturnType<typeof usePersonOf>["nameIn"]): Person {
   const presence = usePresence();
-  const subscribe = (listener: () => void) => presence.subscribe(listener);
-  const name = useSyncExternalStore(
-    subscribe,
-    () => nameIn(presence.me, nameOf),
-    () => nameIn(presence.me, nameOf),
-  );
+  const { clientID } = presence.host.awareness;
+  const subscribe = useCallback((listener: () => void) => presence.subscribe(listener), [presence]);
+  const getName = () => nameIn(clientID, presence.me);
+  const name = useSyncExternalStore(subscribe, getName, getName);
   const color = useSyncExternalStore(
     subscribe,
     () => presence.color,
     () => "",
   );
-  const { clientID } = presence.host.awareness;
   return { clientId: clientID, userId: null, name, color, isMyself: true };
 }
 

@@ -4,7 +4,7 @@ import { type CursorTracker, cursorTracker, type Point, pointOf } from "@roomton
 import { type CSSProperties, type ReactNode, useCallback, useEffect, useRef } from "react";
 import { useScope } from "./context.js";
 import { useOthers } from "./people.js";
-import { type NameOf, type Person, personOf } from "./person.js";
+import { type NameOf, type Person, usePersonOf } from "./person.js";
 import type { AppPresence } from "./register.js";
 
 export interface CursorsProps {
@@ -37,10 +37,9 @@ export function Cursors(props: CursorsProps): ReactNode {
   const { cursorOf = statedCursor, project, nameOf, className, cursorClassName } = props;
   const { renderCursor = arrow } = props;
   const { presence, timing, onError } = useScope();
+  const { personOf } = usePersonOf(nameOf);
   const people = useOthers((others) =>
-    others
-      .filter(({ state }) => pointOf(cursorOf(state)) !== null)
-      .map((other) => personOf(other, nameOf)),
+    others.filter(({ state }) => hasCursor(state, cursorOf)).map(personOf),
   );
 
   const elements = useRef(new Map<number, HTMLElement>());
@@ -96,6 +95,15 @@ export function Cursors(props: CursorsProps): ReactNode {
       ))}
     </div>
   );
+}
+
+function hasCursor(shown: AppPresence, cursorOf: Required<CursorsProps>["cursorOf"]): boolean {
+  try {
+    return pointOf(cursorOf(shown)) !== null;
+  } catch {
+    // The tracker asks the same, and tells.
+    return false;
+  }
 }
 
 function statedCursor(shown: object): Point | null {

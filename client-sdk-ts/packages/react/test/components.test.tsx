@@ -109,6 +109,29 @@ describe("<Cursors>", () => {
     expect(document.querySelector(".layer")?.textContent).toBe("<img src=x>");
   });
 
+  test("survive callbacks that throw over what a stranger shows, and tell it once", async () => {
+    const trap = (key: string) => (shown: object) => {
+      const value = (shown as Record<string, unknown>)[key];
+      if (value === "trap") throw new Error(key);
+      return value as never;
+    };
+    stage.show(
+      <>
+        <Cursors className="layer" cursorOf={trap("at")} nameOf={trap("name")} />
+        <AvatarStack nameOf={trap("nick")} />
+      </>,
+    );
+    await stage.join();
+    for (const z of [1, 2, 3]) {
+      await stage.meet(2, { at: "trap", name: "Ada", nick: "trap", z });
+      await stage.meet(3, { at: { x: z, y: 0 }, name: "trap", nick: "Bob", z });
+    }
+    expect(cursors().map(({ textContent }) => textContent)).toEqual(["Someone"]);
+    expect(screen.getByRole("img", { name: "Someone" })).toBeDefined();
+    const told = stage.world.errors.splice(0).map((error) => (error as Error).message);
+    expect(told.sort()).toEqual(["at", "name", "nick"]);
+  });
+
   test("leave no frame waiting when they go", async () => {
     stage.show(<Cursors />);
     await stage.join();

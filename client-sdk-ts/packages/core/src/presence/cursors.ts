@@ -37,6 +37,8 @@ export class CursorTracker<T extends object> {
   readonly #report: ErrorListener;
   readonly #tracks = new Map<number, Track<T>>();
   readonly #drawers = new Set<(cursors: readonly Cursor<T>[]) => void>();
+  /** Those whose state made `cursorOf` throw: it is told once, not with each move they make. */
+  readonly #reported = new Set<number>();
   readonly #unsubscribe: () => void;
   #seen: readonly Other<T>[] = [];
   #frame: unknown = null;
@@ -105,13 +107,17 @@ export class CursorTracker<T extends object> {
       track.interpolator.push(point, nowMs);
     }
     for (const clientId of gone) this.#tracks.delete(clientId);
+    for (const clientId of this.#reported) {
+      if (this.#presence.other(clientId) === undefined) this.#reported.delete(clientId);
+    }
   }
 
-  #pointOf({ state }: Other<T>): Point | null {
+  #pointOf({ clientId, state }: Other<T>): Point | null {
     try {
       return pointOf(this.#cursorOf(state));
     } catch (error) {
-      this.#report(error);
+      if (!this.#reported.has(clientId)) this.#report(error);
+      this.#reported.add(clientId);
       return null;
     }
   }

@@ -119,6 +119,8 @@ describe("the tracker", () => {
         return cursor;
       },
     });
+    hall.clock.advance(1_000);
+    ada.update({ viewport: { zoom: 1 } });
     expect(tracker.sample()).toEqual([]);
     expect(hall.errors.splice(0)).toEqual([new Error("mine")]);
     hall.clock.advance(1_000);
