@@ -11,5 +11,5 @@ export default defineConfig({
   tsconfig: "tsconfig.build.json",
   clean: true,
   // Frameworks that render on a server take everything here for the browser's side.
-  outputOptions: { banner: '"use client";' },
+  banner: { js: '"use client";' },
 });
