@@ -1,5 +1,5 @@
-// @vitest-environment node
 // Rendering on a server: no window, no socket, no timer that is left.
+// @vitest-environment node
 
 import { Suspense } from "react";
 import { renderToString } from "react-dom/server";
