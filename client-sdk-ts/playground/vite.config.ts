@@ -16,6 +16,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: {
-    proxy: { "/yjs": { target: "ws://127.0.0.1:4000", ws: true } },
+    proxy: { "/v1": { target: "ws://127.0.0.1:4000", ws: true } },
   },
 });

@@ -31,6 +31,8 @@ pub struct Received {
     pub foreign: Vec<(ClientId, ConnectionId)>,
     /// Entries that break a bound or hold no JSON.
     pub refused: u32,
+    /// Somebody moved to the node that says this, which does not know how far its clock had been moved on.
+    pub is_ahead: bool,
 }
 
 /// How sure it is that an id belongs to its owner.
@@ -264,6 +266,7 @@ impl Awareness {
         if place.is_return {
             self.returned.push(from);
         }
+        received.is_ahead |= self.is_node(from) && place.clock > entry.clock.saturating_add(1);
         let present = Present {
             clock: place.clock,
             said: entry.clock,

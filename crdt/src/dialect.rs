@@ -9,6 +9,8 @@ pub enum Dialect {
     Hocuspocus,
     /// y-sweet.
     YSweet,
+    /// `roomtone.v1`: our own SDK.
+    Native,
 }
 
 impl Dialect {
@@ -18,6 +20,7 @@ impl Dialect {
             Dialect::YWebsocket => "y_websocket",
             Dialect::Hocuspocus => "hocuspocus",
             Dialect::YSweet => "y_sweet",
+            Dialect::Native => "native",
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod hocuspocus;
 mod lib0;
 pub mod limits;
 mod message;
+pub mod native;
 mod pending;
 mod presence;
 mod shape;

@@ -27,11 +27,13 @@ pub enum Message {
     Token(String),
     /// Hocuspocus: something for the others in the room.
     Stateless(String),
+    /// Native: something for the others in the room, as [`crate::native::event_body`] writes it.
+    Event(Bytes),
     /// Hocuspocus: the client leaves this document and keeps the socket.
     Detach,
     /// Hocuspocus: an answer to a ping.
     Pong,
-    /// y-sweet: to be sent back once everything before it is durable.
+    /// y-sweet and native: to be sent back once everything before it is durable.
     SyncStatus(Bytes),
 }
 

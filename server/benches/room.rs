@@ -12,7 +12,7 @@ use roomtone_server::compactor::Compactor;
 use roomtone_server::hub::{Context, Hub};
 use roomtone_server::limits::Limits;
 use roomtone_server::outbox::{Outbox, Queued};
-use roomtone_server::room::{Member, Seat, Voice};
+use roomtone_server::room::{Greeting, Member, Seat, Voice};
 use roomtone_server::saver::Saver;
 use tokio::runtime::Runtime;
 
@@ -52,7 +52,7 @@ async fn join(hub: &Hub, voice: Voice) -> (Seat, Outbox) {
         role: Role::Editor,
         user: None,
         stamp: None,
-        greeting: None,
+        greeting: Greeting::None,
     };
     let seat = hub.join(&doc("bench"), member).await.expect("a seat");
     // The welcome: from here on there are only edits.

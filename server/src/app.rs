@@ -10,6 +10,7 @@ use crate::drain::{Drain, Window};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::origin::OriginPolicy;
+use crate::polled::Sessions;
 use crate::registry::Registry;
 use crate::saver::Saver;
 
@@ -37,6 +38,8 @@ pub struct Parts {
     pub drain: Drain,
     /// Over how long clients are sent away, if the operator said so.
     pub drain_window: Option<Window>,
+    /// Sessions without WebSocket.
+    pub polled: Sessions,
     /// The nodes of the cluster.
     pub registry: Registry,
     /// Renders `/metrics`.
@@ -90,6 +93,11 @@ impl App {
     pub fn drain_window(&self) -> Window {
         let configured = self.parts.drain_window;
         configured.unwrap_or_else(|| self.parts.registry.default_window())
+    }
+
+    /// Sessions without WebSocket.
+    pub(crate) fn polled(&self) -> &Sessions {
+        &self.parts.polled
     }
 
     /// The nodes of the cluster.

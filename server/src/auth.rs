@@ -30,6 +30,16 @@ pub enum Role {
 }
 
 impl Role {
+    /// The word for it, as in tokens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Commenter => "commenter",
+            Role::Editor => "editor",
+            Role::Owner => "owner",
+        }
+    }
+
     /// Whether the document may be changed.
     pub fn writes(self) -> bool {
         match self {

@@ -10,9 +10,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
-use crate::close::Close;
 use crate::hub::Hub;
-use crate::limits::{DRAIN_STEP_MS, DRAIN_WINDOW_MS_MAX, DRAIN_WINDOW_MS_MIN, STOP_MS_MAX};
+use crate::limits::{DRAIN_STEP_MS, DRAIN_WINDOW_MS_MAX, DRAIN_WINDOW_MS_MIN, RETURN_MS_MAX, STOP_MS_MAX};
 use crate::metrics;
 use crate::outbox::Outbox;
 use crate::saver::Saver;
@@ -247,7 +246,9 @@ async fn run(shared: Arc<Shared>, window: Window) {
         window_ms = window.as_ms(),
         "draining: saving and telling clients to come back"
     );
-    if !window.is_none() {
+    if window.is_none() {
+        space_returns(&shared.clients);
+    } else {
         send_away(&shared.clients, window).await;
     }
     let ends = Instant::now() + Duration::from_millis(STOP_MS_MAX);
@@ -259,7 +260,7 @@ async fn run(shared: Arc<Shared>, window: Window) {
         && timeout_at(ends, shared.saver.flush()).await.is_ok();
     // Sockets that are in no room.
     for (_, outbox) in shared.clients.all() {
-        farewell(&outbox);
+        outbox.send_away();
     }
     if !is_saved {
         tracing::error!("not everything reached the store in time; what is missing was never acknowledged");
@@ -300,9 +301,19 @@ async fn send_away(clients: &Clients, window: Window) {
     let _ = timeout(Duration::from_millis(crate::limits::CLOSE_MS_MAX), gone).await;
 }
 
-/// The one place where a client is told to come back to another node: a hint when to do so belongs here.
+/// A client is told to come back at once: another node is there, and it was this one's turn.
 fn farewell(outbox: &Outbox) {
-    outbox.close(Close::Restart);
+    outbox.set_return_ms(0);
+    outbox.send_away();
+}
+
+/// All go at once, and are told to come back one after the other: the node that they meet is not to be overrun.
+fn space_returns(clients: &Clients) {
+    let all = clients.all();
+    let count = all.len().max(1) as u64;
+    for (place, (_, outbox)) in (0..).zip(&all) {
+        outbox.set_return_ms(place * RETURN_MS_MAX / count);
+    }
 }
 
 #[cfg(test)]

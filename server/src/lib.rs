@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod operator;
 pub mod origin;
 pub mod outbox;
+pub mod polled;
 pub mod registry;
 pub mod room;
 pub mod saver;

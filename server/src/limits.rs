@@ -19,6 +19,19 @@ pub const BODY_PAUSE_MS_MAX: u64 = 8_000;
 pub const AUTH_MS_MAX: u64 = 10_000;
 /// Bytes a multiplexed socket may send before its first successful authentication. Over it: close 4408.
 pub const UNAUTHENTICATED_BYTES_MAX: usize = 64 * 1024;
+/// Time before the end of a token, in milliseconds, at which a native client is asked for another one. The leeway of 30 s is part of it.
+pub const RENEW_MS: u64 = 60_000;
+/// Time a fetch of a session without WebSocket waits for something to hear, in milliseconds: less than proxies wait for an answer.
+pub const POLL_MS_MAX: u64 = 20_000;
+/// Time between two requests of such a session, in milliseconds. Over it: its client is gone.
+pub const POLLED_SILENCE_MS_MAX: u64 = 30_000;
+/// Frames of such a session that wait to be taken. Over it: the next one waits with its request.
+pub const POLLED_FRAMES_COUNT_MAX: usize = 4;
+/// Such sessions on one node. Over it: 503.
+pub const POLLED_SESSIONS_COUNT_MAX: usize = 20_000;
+/// Time over which native clients are told to come back, evenly, when a node stops that does not send them away over a window, in
+/// milliseconds: of any number a fifth comes back in any half second.
+pub const RETURN_MS_MAX: u64 = 2_600;
 /// Documents a multiplexed socket may name before its first successful authentication. Over it: close 4408.
 pub const UNAUTHENTICATED_DOCUMENTS_COUNT_MAX: usize = 10;
 /// Length of an address, in bytes: a document's name and the session behind it. It stands in front of every frame. Over
@@ -69,9 +82,9 @@ pub const GATHER_BYTES_MAX: usize = 1024 * 1024;
 pub const REBUILDS_PER_TURN_COUNT_MAX: usize = 4;
 /// Time a y-sweet client is left without an answer to its status request, in milliseconds. It reconnects
 /// after 3 s of silence, so the last durable version is sent again before that.
-pub const YSWEET_ANSWER_MS: u64 = 2_000;
+pub const STATUS_ANSWER_MS: u64 = 2_000;
 /// Length of what a y-sweet client wants to hear back, in bytes: it is a number of at most ten. Over it: close 4400.
-pub const YSWEET_STATUS_BYTES_MAX: usize = 64;
+pub const STATUS_BYTES_MAX: usize = 64;
 /// Acknowledgements that wait for the store in one room, in bytes, with what has to be repeated to acknowledge it.
 /// Over it: close 1013, and the author brings its edit again.
 pub const ACKS_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -121,7 +134,7 @@ pub const PACE_MEMBERS_PER_MS: usize = 3;
 /// Longest time between two batches of a crowd that edits little, in milliseconds: one frame of a display.
 pub const PACE_MS_MAX: u64 = 16;
 /// The same once [`PACE_COMPANY_COUNT`] edits have gathered: to wait longer would save little.
-pub const PACE_BUSY_MS_MAX: u64 = 9;
+pub const PACE_BUSY_MS_MAX: u64 = 11;
 /// Edits that are company enough.
 pub const PACE_COMPANY_COUNT: usize = 3;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two

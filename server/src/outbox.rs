@@ -24,6 +24,9 @@ pub enum Queued {
     Full,
 }
 
+/// Makes the frame that tells a client when to come back, in milliseconds from now, and why it has to.
+pub type Goodbye = fn(u64, &str) -> Bytes;
+
 /// Everything the writer takes at once.
 #[derive(Default)]
 pub struct Outgoing {
@@ -75,6 +78,9 @@ struct State {
     /// The writer, while it waits.
     writer: Option<Waker>,
     keepalive: Option<Bytes>,
+    goodbye: Option<Goodbye>,
+    /// When its client is asked to come back after a restart, in milliseconds after it.
+    return_ms: Option<u64>,
     drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
 }
 
@@ -140,6 +146,30 @@ impl Outbox {
             state.close = Some(close);
             wake(state);
         }
+    }
+
+    /// How this socket's dialect says when to come back. Others are only closed.
+    pub fn set_goodbye(&self, goodbye: Goodbye) {
+        self.lock().goodbye = Some(goodbye);
+    }
+
+    /// When its client shall come back, once the socket is closed for a restart. One that nobody set a time for comes back by its own.
+    pub fn set_return_ms(&self, return_ms: u64) {
+        self.lock().return_ms = Some(return_ms);
+    }
+
+    /// Closes the socket for a restart, after what is queued and a hint for those that understand one.
+    pub fn send_away(&self) {
+        let close = Close::Restart;
+        let (goodbye, return_ms) = {
+            let state = self.lock();
+            // Once.
+            (state.goodbye.filter(|_| state.close.is_none()), state.return_ms)
+        };
+        if let (Some(goodbye), Some(return_ms)) = (goodbye, return_ms) {
+            self.send_always(goodbye(return_ms, close.reason()));
+        }
+        self.close(close);
     }
 
     /// Asks the peer for a sign of life: another connection claims its awareness id.

@@ -21,6 +21,7 @@ use crate::config::{Access, Config, StorePlace};
 use crate::drain::Drain;
 use crate::hub::{Context, Hub};
 use crate::limits::{CLOSE_MS_MAX, STORE_CLOSE_MS_MAX};
+use crate::polled::Sessions;
 use crate::registry::{self, Registry};
 use crate::saver::Saver;
 use crate::{collector, http, listener, metrics, waiting};
@@ -150,6 +151,7 @@ impl Server {
             limits,
             drain,
             drain_window: config.drain_window,
+            polled: Sessions::default(),
             registry,
             metrics,
         });

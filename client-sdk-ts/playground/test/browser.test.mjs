@@ -415,7 +415,7 @@ visit(
 visit("a refusal says what it is, and is not asked again", async () => {
   const ada = await Visitor.create();
   let attempts = 0;
-  await ada.page.routeWebSocket(/\/yjs\//, (socket) => {
+  await ada.page.routeWebSocket(/\/v1\/connect$/, (socket) => {
     attempts += 1;
     socket.close({ code: 4403, reason: "not your room" });
   });
@@ -435,13 +435,14 @@ visit(
   "a reader whose change is refused is told so, and cannot go on writing into the void",
   async () => {
     const ada = await Visitor.create();
-    const denied = Buffer.from([2, 0, 4, ...Buffer.from("read")]);
-    await ada.page.routeWebSocket(/\/yjs\//, (page) => {
+    // Refused, on the first channel (docs/PROTOCOL.md).
+    const denied = Buffer.from([1, 37, 5, 4, ...Buffer.from("read")]);
+    await ada.page.routeWebSocket(/\/v1\/connect$/, (page) => {
       const far = page.connectToServer();
       far.onMessage((message) => page.send(message));
       page.onMessage((message) => {
-        // An Update, as opposed to the messages of the first exchange.
-        if (message[0] === 0 && message[1] === 2) page.send(denied);
+        // An Edit, as opposed to the messages of the first exchange.
+        if (message[0] === 1 && message[1] === 35) page.send(denied);
         else far.send(message);
       });
     });

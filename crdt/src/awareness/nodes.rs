@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use super::{Awareness, ConnectionId, Member, Present};
 use crate::ClientId;
-use crate::lib0::Writer;
+use crate::gate::Refusal;
+use crate::lib0::{Reader, Writer};
 use crate::limits::{
     AWARENESS_CLAIMS_COUNT_MAX, AWARENESS_IDS_COUNT_MAX, AWARENESS_NODE_CLAIMS_COUNT_MAX,
-    AWARENESS_NODE_IDS_COUNT_MAX,
+    AWARENESS_NODE_IDS_COUNT_MAX, CLOCK_COUNT_MAX,
 };
 use crate::presence::AwarenessUpdate;
 
@@ -49,6 +50,32 @@ impl Awareness {
         let local =
             |(client, present): (&ClientId, &Present)| (!self.is_node(present.owner)).then_some(*client);
         self.present.iter().filter_map(local).collect()
+    }
+
+    /// The clocks at which this room has announced whom it shows. Others have to go on from there: a client that leaves for
+    /// another node ignores everyone at clocks that it knows from here.
+    pub fn clocks(&self) -> Bytes {
+        let mut writer = Writer::with_capacity(8 + 10 * self.present.len());
+        writer.var_uint(self.present.len() as u64);
+        for (client, present) in &self.present {
+            writer.var_uint(*client).var_uint(u64::from(present.clock));
+        }
+        Bytes::from(writer.into_bytes())
+    }
+
+    /// Goes on from the [`Awareness::clocks`] of another node, for whom is shown here as well. Nobody needs to be told of it.
+    ///
+    /// # Errors
+    /// The bytes are none; those before the fault were taken.
+    pub fn advance(&mut self, clocks: &[u8]) -> Result<(), Refusal> {
+        let mut reader = Reader::new(clocks);
+        for _ in 0..reader.count(2)? {
+            let (client, clock) = (reader.var_uint()?, reader.var_uint()?);
+            if let (Some(present), true) = (self.present.get_mut(&client), clock < CLOCK_COUNT_MAX) {
+                present.clock = present.clock.max(clock as u32);
+            }
+        }
+        Ok(())
     }
 
     /// What another node shall know: the states of ids that are connected here, and which ids no longer are.

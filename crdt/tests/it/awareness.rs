@@ -535,3 +535,50 @@ fn a_claim_that_was_taken_back_makes_no_ghost() {
         assert!(room.0.is_empty(), "{whole}");
     }
 }
+
+/// Who moves to another node ignores everyone there at clocks that it knows from here.
+#[test]
+fn clocks_that_were_moved_on_for_somebody_are_gone_on_from_elsewhere() {
+    let mut here = beside_a_node();
+    here.hears(2, &[(7, 20, "{}")]);
+    // Somebody comes back often.
+    for round in 0..5 {
+        here.0.join(ConnectionId(100 + round));
+        here.0
+            .receive(ConnectionId(100 + round), None, &says(&[(9, 1, "{}")]));
+        here.0.leave(ConnectionId(100 + round));
+        here.0.take_returned();
+    }
+    let known = here.of(7)[0].1;
+    assert!(known > 21);
+    let mut elsewhere = Room::with(1);
+    elsewhere.hears(1, &[(7, 20, "{}")]);
+    assert!(elsewhere.of(7)[0].1 < known);
+    elsewhere.0.advance(&here.0.clocks()).expect("clocks");
+    assert_eq!(elsewhere.of(7)[0].1, known);
+    // The owner need not know of it.
+    elsewhere.hears(1, &[(7, 22, "{}")]);
+    assert_eq!(elsewhere.of(7)[0].1, known + 1);
+    // Nothing goes backwards, nobody appears, and what is no clock is left out.
+    elsewhere.0.advance(&Room::with(0).0.clocks()).expect("clocks");
+    let mut wild = Writer::new();
+    wild.var_uint(2)
+        .var_uint(7)
+        .var_uint(1 << 40)
+        .var_uint(8)
+        .var_uint(1);
+    elsewhere.0.advance(&wild.into_bytes()).expect("numbers");
+    assert_eq!((elsewhere.of(7)[0].1, elsewhere.0.len()), (known + 1, 1));
+    for broken in [&[][..], &[5], &[1, 7], &[0xff; 12]] {
+        assert!(elsewhere.0.advance(broken).is_err());
+    }
+}
+
+#[test]
+fn a_node_that_lags_behind_the_clocks_of_one_who_moved_there_is_told() {
+    let mut room = beside_a_node();
+    room.hears(1, &[(7, 20, "{}")]);
+    room.hears(1, &[(7, 20, "null")]);
+    assert!(room.hears(2, &[(7, 3, "{}")]).is_ahead);
+    assert!(!room.hears(2, &[(8, 3, "{}")]).is_ahead, "everybody is one ahead");
+}

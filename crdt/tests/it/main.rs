@@ -10,6 +10,7 @@ mod doc;
 mod gate;
 mod hostile;
 mod mutation;
+mod native;
 mod random;
 mod replicas;
 mod session;

@@ -116,6 +116,17 @@ pub enum Message {
         /// Text, unchecked.
         payload: Bytes,
     },
+    /// The clocks at which presence was announced on the sender's node, so that nobody who moves knows later ones than are told
+    /// elsewhere. It is not repaired when it is lost.
+    Clocks {
+        /// Ids and clocks, unchecked.
+        clocks: Bytes,
+    },
+    /// As [`Message::Stateless`], of a client of the native dialect.
+    Event {
+        /// User, name and payload, unchecked.
+        body: Bytes,
+    },
 }
 
 /// What a room has, in few bytes.
@@ -166,6 +177,8 @@ enum Kind {
     Contest { client: u64 },
     Bye,
     Stateless,
+    Event,
+    Clocks,
 }
 
 impl Envelope {
@@ -203,6 +216,8 @@ impl Envelope {
             Message::Contest { client } => (Kind::Contest { client: *client }, &none),
             Message::Bye => (Kind::Bye, &none),
             Message::Stateless { payload } => (Kind::Stateless, payload),
+            Message::Event { body } => (Kind::Event, body),
+            Message::Clocks { clocks } => (Kind::Clocks, clocks),
         };
         let header = Header {
             from: self.from,
@@ -260,6 +275,8 @@ impl Envelope {
             Kind::Contest { client } if is_bare => Message::Contest { client },
             Kind::Bye if is_bare => Message::Bye,
             Kind::Stateless => Message::Stateless { payload },
+            Kind::Event => Message::Event { body: payload },
+            Kind::Clocks => Message::Clocks { clocks: payload },
             Kind::Contest { .. } | Kind::Bye => return Err(BadEnvelope::Payload),
         };
         Ok(Envelope {
@@ -309,6 +326,8 @@ mod tests {
             any::<u64>().prop_map(|client| Message::Contest { client }),
             Just(Message::Bye),
             payload().prop_map(|payload| Message::Stateless { payload }),
+            payload().prop_map(|body| Message::Event { body }),
+            payload().prop_map(|clocks| Message::Clocks { clocks }),
         ]
     }
 

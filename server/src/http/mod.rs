@@ -3,6 +3,7 @@
 mod health;
 mod operator;
 mod page;
+mod polled;
 pub mod problem;
 mod sockets;
 mod ysweet;
@@ -38,6 +39,12 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(ysweet::ready))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .merge(updates);
+    let polled = Router::new()
+        .route(
+            "/v1/sessions/{session}",
+            post(polled::say).get(polled::fetch).delete(polled::end),
+        )
+        .layer(DefaultBodyLimit::max(frame_bytes_max));
     let operator = Router::new()
         .route("/v1/drain", post(operator::drain).get(operator::drain_status))
         .route("/v1/nodes", get(operator::nodes))
@@ -46,6 +53,7 @@ pub fn router(app: App) -> Router {
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
         .route("/hocuspocus/", any(sockets::hocuspocus))
+        .route("/v1/connect", any(sockets::native))
         .route("/yjs", any(sockets::yjs))
         .route("/yjs/", any(sockets::yjs))
         .route("/yjs/{*room}", any(sockets::yjs))
@@ -53,6 +61,7 @@ pub fn router(app: App) -> Router {
         .route("/doc/ws/{id}", any(sockets::ysweet_old))
         .merge(ysweet)
         .merge(operator)
+        .merge(polled)
         .route("/livez", get(health::live))
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))
@@ -78,7 +87,7 @@ pub fn router(app: App) -> Router {
 fn cors(app: &App) -> CorsLayer {
     let app = app.clone();
     CorsLayer::new()
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
         .allow_origin(AllowOrigin::predicate(move |_, parts: &request::Parts| {
             app.origins().allows(&parts.headers)

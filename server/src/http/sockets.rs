@@ -14,6 +14,9 @@ use crate::socket::{self, NoUpgrade, Upgrade};
 /// The upgrade, if the request is one.
 type MaybeUpgrade = Result<Upgrade, NoUpgrade>;
 
+/// What the clients of our SDK offer.
+const NATIVE_PROTOCOL: &str = "roomtone.v1";
+
 /// `/`: a Hocuspocus socket, or the playground.
 pub(super) async fn root(
     State(app): State<App>,
@@ -51,6 +54,23 @@ pub(super) async fn yjs(
     match upgrade {
         Ok(upgrade) => open_yjs(&app, room, &uri, &headers, upgrade),
         Err(_) => inquire(&app, room, &uri, &headers),
+    }
+}
+
+/// `/v1/connect`: a socket of the native dialect.
+pub(super) async fn native(State(app): State<App>, headers: HeaderMap, upgrade: MaybeUpgrade) -> Response {
+    if let Err(problem) = socket::check_origin(&app, &headers) {
+        return problem.into_response();
+    }
+    match upgrade {
+        Ok(upgrade) => match upgrade.with_protocol(&headers, NATIVE_PROTOCOL) {
+            Some(upgrade) => socket::upgrade_native(&app, upgrade),
+            None => {
+                let detail = format!("this address speaks the WebSocket subprotocol {NATIVE_PROTOCOL}");
+                Problem::new(StatusCode::BAD_REQUEST, detail).into_response()
+            }
+        },
+        Err(no) => no.into_response(),
     }
 }
 

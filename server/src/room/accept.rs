@@ -114,7 +114,7 @@ impl Room {
                 .awake
                 .members
                 .get_mut(&author)
-                .and_then(|seated| seated.ysweet_parked.take());
+                .and_then(|seated| seated.status_parked.take());
             if let Some(payload) = parked {
                 self.hold_status(author, payload);
             }

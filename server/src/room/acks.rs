@@ -42,7 +42,8 @@ pub(super) enum AckKind {
     Turn(Box<TurnEcho>),
     /// An answer that confirms something.
     Answer(Box<Answer>),
-    YSweet(Bytes),
+    /// What a client wants to hear back.
+    Status(Bytes),
 }
 
 /// What an author gets of a turn that is written and not on the disk: all of it in one frame, a moment later than the others.
@@ -78,9 +79,9 @@ impl Ack {
         Ack::new(number, to, AckKind::Echo(update), bytes)
     }
 
-    pub(super) fn ysweet(number: u64, to: ConnectionId, payload: Bytes) -> Ack {
+    pub(super) fn status(number: u64, to: ConnectionId, payload: Bytes) -> Ack {
         let bytes = payload.len();
-        Ack::new(number, to, AckKind::YSweet(payload), bytes)
+        Ack::new(number, to, AckKind::Status(payload), bytes)
     }
 
     fn new(number: u64, to: ConnectionId, what: AckKind, kept_bytes: usize) -> Ack {
@@ -100,7 +101,7 @@ impl Ack {
     pub(super) fn refuse(self, close: Close) {
         match self.what {
             AckKind::Applied(receipt) => receipt.refuse(close),
-            AckKind::Echo(_) | AckKind::Turn(_) | AckKind::Answer(_) | AckKind::YSweet(_) => {}
+            AckKind::Echo(_) | AckKind::Turn(_) | AckKind::Answer(_) | AckKind::Status(_) => {}
         }
     }
 }

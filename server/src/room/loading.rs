@@ -105,7 +105,7 @@ fn build(stored: Stored, previewer: Option<oneshot::Sender<Preview>>) -> Result<
     let is_whole = stored.recovered.is_empty() && stored.rows.is_empty() && stored.damage.is_empty();
     if let (Some(previewer), Some(snapshot), true) = (previewer, &snapshot, is_whole)
         && snapshot.bytes().len() >= PREVIEW_BYTES_MIN
-        && let Some(preview) = Preview::of(snapshot)
+        && let Some(preview) = Preview::of(stored.epoch, snapshot)
     {
         // Whoever opened the room may have given up.
         let _ = previewer.send(preview);
@@ -208,7 +208,7 @@ impl Awake {
             others,
             askers: Vec::new(),
             deferred: Vec::new(),
-            ysweet_due: None,
+            status_due: None,
             seen: Progress::default(),
             in_flight_since: None,
             unsaved_since: None,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use roomtone_crdt::{ConnectionId, Stamp, StateVector, encode, hocuspocus, ysweet, ywebsocket};
+use roomtone_crdt::native::Channel;
+use roomtone_crdt::{ConnectionId, Stamp, StateVector, encode, hocuspocus, native, ysweet, ywebsocket};
+use roomtone_persistence::Epoch;
 use tokio::time::Instant;
 
 use super::drained::Drained;
@@ -20,6 +22,8 @@ pub enum Voice {
     YSweet,
     /// Hocuspocus: every frame begins with the address that this provider uses.
     Hocuspocus(Arc<str>),
+    /// Native: every message begins with the number that its client gave the room.
+    Native(Channel),
 }
 
 impl Voice {
@@ -28,6 +32,7 @@ impl Voice {
         match self {
             Voice::YWebsocket | Voice::YSweet => body.clone(),
             Voice::Hocuspocus(address) => hocuspocus::addressed(address, body),
+            Voice::Native(channel) => native::addressed(*channel, body),
         }
     }
 
@@ -44,14 +49,24 @@ impl Voice {
             }
             // Said by SyncStatus, once for each refused message.
             Voice::Hocuspocus(_) => None,
+            Voice::Native(channel) => Some(native::refused(*channel, "this token is read-only")),
         }
     }
 
     /// The acknowledgement of one update message, where the dialect has one.
     pub fn status(&self, applied: bool) -> Option<Bytes> {
         match self {
-            Voice::YWebsocket | Voice::YSweet => None,
+            Voice::YWebsocket | Voice::YSweet | Voice::Native(_) => None,
             Voice::Hocuspocus(address) => Some(hocuspocus::sync_status(address, applied)),
+        }
+    }
+
+    /// What a client wanted to hear back once everything before it is durable, in the dialects that ask for that.
+    fn confirmation(&self, payload: &[u8]) -> Option<Bytes> {
+        match self {
+            Voice::YSweet => Some(ysweet::sync_status(payload)),
+            Voice::Native(channel) => Some(native::saved(*channel, payload)),
+            Voice::YWebsocket | Voice::Hocuspocus(_) => None,
         }
     }
 
@@ -59,7 +74,7 @@ impl Voice {
     pub fn wants_echo(&self) -> bool {
         match self {
             Voice::YWebsocket => true,
-            Voice::YSweet | Voice::Hocuspocus(_) => false,
+            Voice::YSweet | Voice::Hocuspocus(_) | Voice::Native(_) => false,
         }
     }
 }
@@ -68,6 +83,7 @@ impl Voice {
 pub(crate) struct Frames {
     body: Bytes,
     addressed: Option<(Arc<str>, Bytes)>,
+    numbered: Option<(Channel, Bytes)>,
 }
 
 impl Frames {
@@ -75,6 +91,7 @@ impl Frames {
         Frames {
             body,
             addressed: None,
+            numbered: None,
         }
     }
 
@@ -86,6 +103,15 @@ impl Frames {
                 Some(_) | None => {
                     let frame = hocuspocus::addressed(address, &self.body);
                     self.addressed = Some((address.clone(), frame.clone()));
+                    frame
+                }
+            },
+            // Most clients are in one room, and call it 1.
+            Voice::Native(channel) => match &self.numbered {
+                Some((known, frame)) if known == channel => frame.clone(),
+                Some(_) | None => {
+                    let frame = native::addressed(*channel, &self.body);
+                    self.numbered = Some((*channel, frame.clone()));
                     frame
                 }
             },
@@ -108,16 +134,55 @@ pub struct Member {
     /// What its presence is stamped with, from the token.
     pub stamp: Option<Stamp>,
     /// Sent before anything else, once the document is loaded.
-    pub greeting: Option<Bytes>,
+    pub greeting: Greeting,
+}
+
+/// What a member hears first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Nothing.
+    None,
+    /// Hocuspocus: the answer to a token.
+    Frame(Bytes),
+    /// Native: Joined, or Left where its copy is of another epoch than this one.
+    Joined(Option<Epoch>),
 }
 
 impl Member {
+    /// Greets it, once. False: it was sent away, because its copy belongs to another lineage (NA5).
+    pub(crate) fn greet(&mut self, epoch: Epoch) -> bool {
+        match (std::mem::replace(&mut self.greeting, Greeting::None), &self.voice) {
+            (Greeting::Frame(frame), _) => self.outbox.send_always(frame),
+            (Greeting::Joined(Some(known)), Voice::Native(channel)) if known != epoch => {
+                let close = Close::StaleEpoch;
+                let left = native::left(*channel, close.code(), close.reason(), epoch.0.into());
+                self.outbox.send_always(left);
+                return false;
+            }
+            (Greeting::Joined(_), Voice::Native(channel)) => {
+                let user = self.user.as_deref().unwrap_or_default();
+                let joined = native::joined(*channel, epoch.0.into(), self.role.as_str(), user);
+                self.outbox.send_always(joined);
+            }
+            (Greeting::Joined(_) | Greeting::None, _) => {}
+        }
+        true
+    }
+
     /// Sends it away: with its socket, unless that carries other documents that are well.
     pub(crate) fn dismiss(&self, close: Close) {
         match &self.voice {
             Voice::Hocuspocus(address) if close.is_for_one_document() => self
                 .outbox
                 .send_always(hocuspocus::permission_denied(address, close.reason())),
+            // A socket of many rooms goes on, but for a node that stops.
+            Voice::Native(_) if close == Close::Restart => {
+                self.outbox.send_away();
+            }
+            Voice::Native(channel) => {
+                let left = native::left(*channel, close.code(), close.reason(), 0);
+                self.outbox.send_always(left);
+            }
             Voice::YWebsocket | Voice::YSweet | Voice::Hocuspocus(_) => self.outbox.close(close),
         }
     }
@@ -151,11 +216,11 @@ pub(crate) struct Seated {
     pub(crate) wrote_read_only: bool,
     /// Whether its answer to our Step1 is still to come: until then it may hold edits that we have never seen.
     pub(crate) owes_step2: bool,
-    /// y-sweet only: the last status that was durable, and since when a newer one waits.
-    pub(crate) ysweet_acked: Bytes,
-    pub(crate) ysweet_waits_since: Option<Instant>,
-    /// y-sweet only: a status behind updates that are not part of the document yet, or have not come.
-    pub(crate) ysweet_parked: Option<Bytes>,
+    /// y-sweet and native: the last status that was durable, and since when a newer one waits.
+    pub(crate) status_acked: Bytes,
+    pub(crate) status_waits_since: Option<Instant>,
+    /// The same: a status behind updates that are not part of the document yet, or have not come.
+    pub(crate) status_parked: Option<Bytes>,
 }
 
 impl Seated {
@@ -173,9 +238,9 @@ impl Seated {
             gapped: false,
             wrote_read_only: false,
             owes_step2: true,
-            ysweet_acked: Bytes::from_static(&[0]),
-            ysweet_waits_since: None,
-            ysweet_parked: None,
+            status_acked: Bytes::from_static(&[0]),
+            status_waits_since: None,
+            status_parked: None,
         }
     }
 
@@ -205,10 +270,12 @@ impl Seated {
         }
     }
 
-    /// Answers a y-sweet status request.
-    pub(crate) fn send_ysweet_status(&mut self, payload: Bytes) {
-        self.member.outbox.send_always(ysweet::sync_status(&payload));
-        self.ysweet_acked = payload;
-        self.ysweet_waits_since = None;
+    /// Answers a status request.
+    pub(crate) fn confirm_status(&mut self, payload: Bytes) {
+        if let Some(frame) = self.member.voice.confirmation(&payload) {
+            self.member.outbox.send_always(frame);
+        }
+        self.status_acked = payload;
+        self.status_waits_since = None;
     }
 }

@@ -46,7 +46,7 @@ pub use handle::{Ask, RoomHandle, Seat};
 use handle::{Control, Delivery, Failure, Inbox};
 use loading::Loaded;
 use member::Seated;
-pub use member::{Member, Voice};
+pub use member::{Greeting, Member, Voice};
 use reception::Reception;
 use release::Held;
 use remote::Remote;
@@ -99,7 +99,7 @@ struct Awake {
     /// Members whose Step1 is to be answered when something has reached the disk.
     deferred: Vec<ConnectionId>,
     /// No y-sweet client has to hear something before this.
-    ysweet_due: Option<Instant>,
+    status_due: Option<Instant>,
     /// The progress that was acted on last.
     seen: Progress,
     /// Since when a batch is on its way to the store.
@@ -231,7 +231,7 @@ impl Room {
         if self.awake.withheld_deadline().is_some_and(|due| now >= due) {
             self.awake.release_withheld(&mut self.drained);
         }
-        self.answer_waiting_ysweet(now);
+        self.answer_waiting_status(now);
         if self.awake.integrate_due.is_some_and(|due| now >= due) {
             self.pace_edits();
         }
@@ -340,7 +340,7 @@ impl Awake {
         [
             relay,
             self.withheld_deadline(),
-            self.ysweet_due,
+            self.status_due,
             self.integrate_due,
             self.awareness_due,
             remote,

@@ -42,7 +42,11 @@ impl Room {
     /// Sends what changed in this turn, or lets it wait: in a crowd for what else changes, and where edits are about to
     /// leave for them. Each frame costs a send to everyone, and some clients answer each.
     pub(super) fn pace_awareness(&mut self) {
-        for returned in self.awake.awareness.take_returned() {
+        let returned = self.awake.awareness.take_returned();
+        if !returned.is_empty() {
+            self.awake.announce_clocks();
+        }
+        for returned in returned {
             self.send_all_awareness(returned);
         }
         let awake = &mut self.awake;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use roomtone_crdt::{ConnectionId, Message, StateVector, Update, encode};
+use roomtone_persistence::Epoch;
 
 use super::handle::{Delivery, Event};
 use super::member::Voice;
@@ -13,13 +14,14 @@ use crate::outbox::Outbox;
 
 /// A document as bytes, before anything is built from it: all that is stored, gated, and whole.
 pub(super) struct Preview {
+    epoch: Epoch,
     step1: Bytes,
     step2: Bytes,
 }
 
 impl Preview {
     /// None where the bytes alone do not tell what the document has: it begins late, or has a hole.
-    pub(super) fn of(snapshot: &Update) -> Option<Preview> {
+    pub(super) fn of(epoch: Epoch, snapshot: &Update) -> Option<Preview> {
         let mut have = StateVector::default();
         for range in &snapshot.extent().structs {
             if have.get(range.client) != range.from {
@@ -28,6 +30,7 @@ impl Preview {
             have.advance(range.client, range.to);
         }
         Some(Preview {
+            epoch,
             step1: encode::step1(&have),
             step2: encode::step2(snapshot),
         })
@@ -52,8 +55,8 @@ impl Reception {
         match &mut delivery.event {
             Event::Join(member) => {
                 // It comes before everything, and so before the answer below.
-                if let Some(greeting) = member.greeting.take() {
-                    member.outbox.send_always(greeting);
+                if !member.greet(preview.epoch) {
+                    return;
                 }
                 self.guests
                     .insert(member.id, (member.voice.clone(), member.outbox.clone()));
@@ -86,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::auth::Role;
-    use crate::room::Member;
+    use crate::room::{Greeting, Member};
 
     /// "ab" by client 1 at this clock, after what came before.
     fn update(clock: u8) -> Update {
@@ -105,13 +108,13 @@ mod tests {
 
     #[test]
     fn bytes_that_begin_late_are_no_preview() {
-        assert!(Preview::of(&update(0)).is_some());
-        assert!(Preview::of(&update(2)).is_none());
+        assert!(Preview::of(Epoch::FIRST, &update(0)).is_some());
+        assert!(Preview::of(Epoch::FIRST, &update(2)).is_none());
     }
 
     #[tokio::test]
     async fn who_has_nothing_is_greeted_asked_and_answered_and_the_rest_waits() {
-        let preview = Preview::of(&update(0)).expect("it is whole");
+        let preview = Preview::of(Epoch::FIRST, &update(0)).expect("it is whole");
         let mut reception = Reception::default();
         let outbox = Outbox::new(1_000);
         let id = ConnectionId(1);
@@ -123,7 +126,7 @@ mod tests {
             role: Role::Editor,
             user: None,
             stamp: None,
-            greeting: Some(greeting.clone()),
+            greeting: Greeting::Frame(greeting.clone()),
         };
         reception.receive(delivery(Event::Join(Box::new(member))), &preview);
         for _ in 0..2 {

@@ -17,7 +17,7 @@ use super::{Awake, Room};
 use crate::bus::Sender;
 use crate::close::Close;
 use crate::heavy::heavy;
-use crate::limits::{CONFIRM_MS_MAX, YSWEET_ANSWER_MS};
+use crate::limits::{CONFIRM_MS_MAX, STATUS_ANSWER_MS};
 use crate::metrics;
 use crate::outbox::Queued;
 use crate::saver::Progress;
@@ -172,25 +172,25 @@ impl Room {
     }
 
     /// y-sweet reconnects when its request meets 3 s of silence: it gets the last durable status once more.
-    pub(super) fn answer_waiting_ysweet(&mut self, now: Instant) {
-        let patience = Duration::from_millis(YSWEET_ANSWER_MS);
-        if self.awake.ysweet_due.is_none_or(|due| now < due) {
+    pub(super) fn answer_waiting_status(&mut self, now: Instant) {
+        let patience = Duration::from_millis(STATUS_ANSWER_MS);
+        if self.awake.status_due.is_none_or(|due| now < due) {
             return;
         }
         // Only now is everyone looked at: this is due every 2 s at most, and a turn much more often.
-        self.awake.ysweet_due = None;
+        self.awake.status_due = None;
         for seated in self.awake.members.values_mut() {
-            let Some(since) = seated.ysweet_waits_since else {
+            let Some(since) = seated.status_waits_since else {
                 continue;
             };
             let mut due = since + patience;
             if now >= due {
-                let acked = seated.ysweet_acked.clone();
-                seated.send_ysweet_status(acked);
-                seated.ysweet_waits_since = Some(now);
+                let acked = seated.status_acked.clone();
+                seated.confirm_status(acked);
+                seated.status_waits_since = Some(now);
                 due = now + patience;
             }
-            self.awake.ysweet_due = Some(self.awake.ysweet_due.map_or(due, |first| first.min(due)));
+            self.awake.status_due = Some(self.awake.status_due.map_or(due, |first| first.min(due)));
         }
     }
 }
@@ -323,7 +323,7 @@ impl Awake {
                     self.let_go(to);
                     self.relay_parts(to, number, &echo, &since, drained);
                 }
-                AckKind::Applied(_) | AckKind::Echo(_) | AckKind::YSweet(_) => self.acks.push(ack),
+                AckKind::Applied(_) | AckKind::Echo(_) | AckKind::Status(_) => self.acks.push(ack),
             }
         }
     }
@@ -430,9 +430,9 @@ impl Awake {
                     self.let_go(ack.to);
                     self.answer(*answer, drained);
                 }
-                AckKind::YSweet(payload) => {
+                AckKind::Status(payload) => {
                     if let Some(seated) = self.members.get_mut(&ack.to) {
-                        seated.send_ysweet_status(payload);
+                        seated.confirm_status(payload);
                     }
                 }
             }

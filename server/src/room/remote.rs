@@ -112,6 +112,11 @@ impl Remote {
         });
     }
 
+    /// As [`Remote::publish_stateless`], of a client of the native dialect.
+    pub(super) fn publish_event(&mut self, body: &Bytes) {
+        self.publish(Message::Event { body: body.clone() });
+    }
+
     /// What a client says past the document: one message, and lost if it is lost.
     pub(super) fn publish_stateless(&mut self, payload: &str) {
         self.publish(Message::Stateless {
@@ -234,8 +239,10 @@ impl Room {
             Message::Contest { client } => self.probe_contested(client),
             Message::Bye => self.awake.forget_neighbour(from),
             // It may have come before.
-            Message::Stateless { .. } if is_late => {}
+            Message::Stateless { .. } | Message::Event { .. } if is_late => {}
             Message::Stateless { payload } => self.pass_stateless_of_node(&payload),
+            Message::Event { body } => self.pass_event_of_node(&body),
+            Message::Clocks { clocks } => self.take_clocks_of_node(&clocks),
         }
     }
 

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode, hocuspocus};
+use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode, hocuspocus, native};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::close::Close;
 use crate::heavy::heavy;
 use crate::limits::{
     PACE_BUSY_MS_MAX, PACE_COMPANY_COUNT, PACE_MEMBERS_PER_MS, PACE_MS_MAX, STATELESS_BYTES_MAX,
-    YSWEET_ANSWER_MS, YSWEET_STATUS_BYTES_MAX,
+    STATUS_ANSWER_MS, STATUS_BYTES_MAX,
 };
 use crate::metrics;
 
@@ -104,27 +104,28 @@ impl Room {
             Message::Awareness(update) => self.take_awareness(from, &update),
             Message::QueryAwareness => self.send_all_awareness(from),
             Message::Stateless(payload) => self.pass_stateless(from, &payload),
-            Message::SyncStatus(payload) => self.take_ysweet_status(from, payload),
+            Message::Event(body) => self.pass_event(from, &body),
+            Message::SyncStatus(payload) => self.take_status(from, payload),
             // The connection handles these itself; they carry nothing for a document.
             Message::Token(_) | Message::Detach | Message::Pong => {}
         }
     }
 
-    fn join(&mut self, member: super::Member) {
+    fn join(&mut self, mut member: super::Member) {
         let awake = &mut self.awake;
+        if !member.greet(awake.log.epoch()) {
+            return;
+        }
         awake.empty_since = None;
         awake.awareness.join(member.id);
         member.outbox.set_keepalive(member.voice.keepalive());
-        if let Some(greeting) = &member.greeting {
-            member.outbox.send_always(greeting.clone());
-        }
         let step1 = encode::step1(awake.doc.state_vector());
         let everyone = encode::awareness(&awake.awareness.encode_all());
         match &member.voice {
-            Voice::YWebsocket | Voice::YSweet => {
+            Voice::YWebsocket | Voice::YSweet | Voice::Native(_) => {
                 member.outbox.send_always(member.voice.frame(&step1));
                 // y-sweet's server sends awareness even when nobody is there; y-websocket's does not.
-                let always = matches!(member.voice, Voice::YSweet);
+                let always = !matches!(member.voice, Voice::YWebsocket);
                 if always || !awake.awareness.is_empty() {
                     member
                         .outbox
@@ -267,7 +268,7 @@ impl Room {
             let receipt = self.receipt_for(from, kind);
             self.hold_ack(Ack::applied(number, from, receipt));
             let seated = self.awake.members.get_mut(&from);
-            if let Some(payload) = seated.and_then(|seated| seated.ysweet_parked.take()) {
+            if let Some(payload) = seated.and_then(|seated| seated.status_parked.take()) {
                 self.hold_status(from, payload);
             }
             return;
@@ -356,19 +357,44 @@ impl Room {
         }
     }
 
-    /// y-sweet asks to hear this back once all it sent before is on the disk.
-    fn take_ysweet_status(&mut self, from: ConnectionId, payload: Bytes) {
+    /// NA9: to the others that speak the native dialect, here and on other nodes.
+    fn pass_event(&mut self, from: ConnectionId, body: &Bytes) {
+        if let Some(remote) = &mut self.awake.remote {
+            remote.publish_event(body);
+        }
+        self.send_event(Some(from), body);
+    }
+
+    /// As [`Room::pass_event`], from another node, whose word is not taken.
+    pub(super) fn pass_event_of_node(&mut self, body: &[u8]) {
+        if native::is_event_body(body) {
+            self.send_event(None, body);
+        } else {
+            metrics::bus_dropped("unreadable", 1);
+        }
+    }
+
+    fn send_event(&self, from: Option<ConnectionId>, body: &[u8]) {
+        for (id, seated) in &self.awake.members {
+            if let (true, Voice::Native(channel)) = (Some(*id) != from, &seated.member.voice) {
+                seated.member.outbox.send_always(native::event(*channel, body));
+            }
+        }
+    }
+
+    /// A client asks to hear this back once all it sent before is on the disk.
+    fn take_status(&mut self, from: ConnectionId, payload: Bytes) {
         let Some(seated) = self.awake.members.get_mut(&from) else {
             return;
         };
-        if payload.len() > YSWEET_STATUS_BYTES_MAX {
+        if payload.len() > STATUS_BYTES_MAX {
             seated.member.outbox.close(Close::BadFrame("status_too_long"));
             return;
         }
-        let since = *seated.ysweet_waits_since.get_or_insert_with(Instant::now);
+        let since = *seated.status_waits_since.get_or_insert_with(Instant::now);
         self.awake
-            .ysweet_due
-            .get_or_insert(since + Duration::from_millis(YSWEET_ANSWER_MS));
+            .status_due
+            .get_or_insert(since + Duration::from_millis(STATUS_ANSWER_MS));
         if seated.wrote_read_only {
             // The last durable status goes out in its place, before the client gives the socket up.
             return;
@@ -378,7 +404,12 @@ impl Room {
         if self.awake.gathered.updates.is_empty() {
             self.hold_status(from, payload);
         } else {
-            self.awake.gathered.statuses.push((from, payload));
+            let statuses = &mut self.awake.gathered.statuses;
+            // Of many edits in a row the last one speaks for all.
+            match statuses.last_mut() {
+                Some((last, waiting)) if *last == from => *waiting = payload,
+                Some(_) | None => statuses.push((from, payload)),
+            }
         }
     }
 
@@ -391,12 +422,12 @@ impl Room {
         // It asks on opening, before it has told what it did while it was away.
         if lacks || seated.gapped || seated.owes_step2 {
             // A later status speaks for an earlier one.
-            seated.ysweet_parked = Some(payload);
+            seated.status_parked = Some(payload);
             return;
         }
-        seated.ysweet_parked = None;
+        seated.status_parked = None;
         let number = self.awake.log.accepted();
-        self.hold_ack(Ack::ysweet(number, from, payload));
+        self.hold_ack(Ack::status(number, from, payload));
     }
 
     /// Integrates what gathered, or lets it gather: while a commit is on its way, and in a crowd for what else comes

@@ -3,6 +3,7 @@
 mod connection;
 mod frame;
 mod multiplexed;
+mod native;
 mod single;
 mod upgrade;
 mod wire;
@@ -24,6 +25,7 @@ use crate::http::problem::Problem;
 use crate::metrics;
 use crate::outbox::Outbox;
 use multiplexed::Multiplexed;
+pub(crate) use native::Native;
 use single::Single;
 pub(crate) use upgrade::{NoUpgrade, Upgrade};
 
@@ -33,6 +35,8 @@ pub(crate) enum Session {
     Single(Single),
     /// Many documents: Hocuspocus.
     Multiplexed(Box<Multiplexed>),
+    /// Many documents: `roomtone.v1`.
+    Native(Box<Native>),
 }
 
 /// Upgrades to a socket that carries one document.
@@ -81,6 +85,20 @@ pub(crate) fn upgrade_multiplexed(app: &App, upgrade: Upgrade) -> Response {
             Session::Multiplexed(session),
             Dialect::Hocuspocus,
         )
+    })
+}
+
+/// Upgrades to a socket of the native dialect.
+pub(crate) fn upgrade_native(app: &App, upgrade: Upgrade) -> Response {
+    if let Some(refusal) = refuse_while_draining(app) {
+        return refusal;
+    }
+    let app = app.clone();
+    upgrade.accept(app.limits().frame_bytes_max, move |wire| {
+        let outbox = Outbox::new(app.limits().outbox_bytes_max);
+        let entry = app.drain().clients().enter(outbox.clone());
+        let session = Box::new(Native::new(app, outbox.clone(), wire.meter()));
+        connection::run(wire, outbox, entry, Session::Native(session), Dialect::Native)
     })
 }
 
@@ -176,7 +194,7 @@ impl Session {
     async fn begin(&mut self) -> Result<(), Close> {
         match self {
             Session::Single(single) => Box::pin(single.join()).await,
-            Session::Multiplexed(_) => Ok(()),
+            Session::Multiplexed(_) | Session::Native(_) => Ok(()),
         }
     }
 
@@ -185,6 +203,7 @@ impl Session {
         match self {
             Session::Single(single) => single.deadline(),
             Session::Multiplexed(multiplexed) => multiplexed.deadline(),
+            Session::Native(native) => native.deadline(),
         }
     }
 
@@ -192,6 +211,7 @@ impl Session {
         match self {
             Session::Single(single) => single.on_deadline(),
             Session::Multiplexed(multiplexed) => multiplexed.on_deadline(),
+            Session::Native(native) => native.on_deadline(),
         }
     }
 
@@ -200,6 +220,7 @@ impl Session {
             Session::Single(single) => single.receive(frame).await,
             // Boxed: sockets of one document would keep the space for it.
             Session::Multiplexed(multiplexed) => Box::pin(multiplexed.receive(frame)).await,
+            Session::Native(native) => Box::pin(native.receive(frame)).await,
         }
     }
 
@@ -208,6 +229,7 @@ impl Session {
         match self {
             Session::Single(single) => single.leave(),
             Session::Multiplexed(multiplexed) => multiplexed.leave(),
+            Session::Native(native) => native.leave(),
         }
     }
 }

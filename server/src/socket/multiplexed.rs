@@ -21,7 +21,7 @@ use crate::limits::{
 use crate::listener::Meter;
 use crate::metrics;
 use crate::outbox::Outbox;
-use crate::room::{Member, Seat, Voice};
+use crate::room::{Greeting, Member, Seat, Voice};
 
 /// The state of one such socket.
 pub(crate) struct Multiplexed {
@@ -138,6 +138,7 @@ impl Multiplexed {
                 Message::Awareness(_)
                 | Message::QueryAwareness
                 | Message::Stateless(_)
+                | Message::Event(_)
                 | Message::Pong
                 | Message::SyncStatus(_),
             ) => Ok(()),
@@ -231,7 +232,11 @@ impl Multiplexed {
             user: super::user_of(&claims),
             stamp: super::stamp_of(&claims),
             // Only who asked is answered.
-            greeting: has_token.then(|| hocuspocus::authenticated(raw, !role.writes())),
+            greeting: if has_token {
+                Greeting::Frame(hocuspocus::authenticated(raw, !role.writes()))
+            } else {
+                Greeting::None
+            },
         };
         let seat = self.app.hub().join(&doc, member).await?;
         let expires = super::expiry_of(&claims);

@@ -11,7 +11,7 @@ use crate::close::Close;
 use crate::heavy::heavy;
 use crate::metrics;
 use crate::outbox::Outbox;
-use crate::room::{Member, Seat, Voice};
+use crate::room::{Greeting, Member, Seat, Voice};
 
 /// The state of one such socket.
 pub(crate) struct Single {
@@ -40,8 +40,8 @@ impl Single {
     ) -> Single {
         let voice = match dialect {
             Dialect::YSweet => Voice::YSweet,
-            // Hocuspocus sockets are multiplexed and never come here.
-            Dialect::YWebsocket | Dialect::Hocuspocus => Voice::YWebsocket,
+            // Sockets of many documents never come here.
+            Dialect::YWebsocket | Dialect::Hocuspocus | Dialect::Native => Voice::YWebsocket,
         };
         let member = Member {
             id: app.hub().connection_id(),
@@ -50,7 +50,7 @@ impl Single {
             role,
             user: super::user_of(&claims),
             stamp: super::stamp_of(&claims),
-            greeting: None,
+            greeting: Greeting::None,
         };
         let expires = super::expiry_of(&claims);
         Single {
@@ -89,7 +89,7 @@ impl Single {
         let mut bytes = frame.len();
         let decoded = heavy(bytes, || match self.dialect {
             Dialect::YSweet => ysweet::decode(frame),
-            Dialect::YWebsocket | Dialect::Hocuspocus => ywebsocket::decode(frame),
+            Dialect::YWebsocket | Dialect::Hocuspocus | Dialect::Native => ywebsocket::decode(frame),
         });
         let messages: Vec<Message> = decoded.map_err(|bad| {
             metrics::refused_frame(bad.as_str());

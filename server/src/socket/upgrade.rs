@@ -23,6 +23,8 @@ const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A request that may become a socket.
 pub(crate) struct Upgrade {
     accept: HeaderValue,
+    /// The subprotocol that is answered with.
+    protocol: Option<HeaderValue>,
     on_upgrade: OnUpgrade,
 }
 
@@ -49,18 +51,33 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
         let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| is_websocket);
         let accept = key.and_then(|key| accept_of(key.as_bytes())).ok_or(NoUpgrade)?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>().ok_or(NoUpgrade)?;
-        Ok(Upgrade { accept, on_upgrade })
+        Ok(Upgrade {
+            accept,
+            protocol: None,
+            on_upgrade,
+        })
     }
 }
 
 impl Upgrade {
+    /// The same, if the client offers this subprotocol among others (RFC 6455, section 4.2.2).
+    pub(crate) fn with_protocol(mut self, headers: &HeaderMap, protocol: &'static str) -> Option<Upgrade> {
+        let is_offered = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        self.protocol = Some(HeaderValue::from_static(protocol));
+        is_offered.then_some(self)
+    }
+
     /// Says yes, and runs the socket once the answer has been sent.
     pub(super) fn accept<F, R>(self, message_bytes_max: usize, run: F) -> Response
     where
         F: FnOnce(Wire) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let Upgrade { accept, on_upgrade } = self;
+        let Upgrade {
+            accept,
+            protocol,
+            on_upgrade,
+        } = self;
         tokio::spawn(async move {
             // A peer that is gone before it has its answer needs no socket.
             let Ok(upgraded) = on_upgrade.await else { return };
@@ -82,6 +99,9 @@ impl Upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        if let Some(protocol) = protocol {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
         response
     }
 }

@@ -10,7 +10,7 @@ use roomtone_server::outbox::Outbox;
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, PATIENCE, same};
-use crate::world::{World, doc_id, hocuspocus};
+use crate::world::{World, doc_id, every_voice, hocuspocus};
 use crate::yjs;
 
 /// Waits until the hub holds this many rooms. Retiring has no event that a test could see.
@@ -123,7 +123,7 @@ async fn whoever_opens_a_large_document_gets_it_whole_and_once_in_every_dialect(
         .await
         .expect("an answer")
         .expect("stored");
-    let voices = [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")];
+    let voices = every_voice("d");
     for (early, voice) in (10..).step_by(10).zip(voices) {
         let late = early + 1;
         compact(world.store.as_ref(), &doc_id("d"))

@@ -25,6 +25,12 @@ pub(crate) enum Heard {
     Stateless(String),
     Status(bool),
     YSweet(Bytes),
+    /// Native: epoch, role, user.
+    Joined(u64, String, String),
+    /// Native: code and epoch.
+    Left(u64, u64),
+    /// Native.
+    Event(String, String, String),
 }
 
 /// A member.
@@ -62,7 +68,7 @@ impl Peer {
     pub(crate) async fn sync(&mut self) {
         self.say(Message::Step1(self.doc.state_vector().clone())).await;
         self.until(|heard| matches!(heard, Heard::Step2(_))).await;
-        if let Voice::YSweet = self.voice {
+        if let Voice::YSweet | Voice::Native(_) = self.voice {
             // The answer to the server's Step1: before it nothing counts as saved.
             self.say(Message::Step2(Update::empty())).await;
         }
@@ -202,10 +208,61 @@ pub(crate) fn same(one: &Doc, other: &Doc) -> bool {
 /// Reads a frame as a client of this dialect would.
 pub(crate) fn decode(voice: &Voice, frame: &Bytes) -> Heard {
     let mut reader = Reader::new(frame);
+    if let Voice::Native(channel) = voice {
+        return read_native(*channel, &mut reader).expect("a frame that a client can read");
+    }
     if let Voice::Hocuspocus(address) = voice {
         assert_eq!(reader.var_string().expect("an address"), &**address);
     }
     read(&mut reader).expect("a frame that a client can read")
+}
+
+fn entries(bytes: &[u8]) -> Result<Vec<(u64, u64, String)>, roomtone_crdt::Refusal> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.var_uint()?;
+    let mut list = Vec::new();
+    for _ in 0..count {
+        list.push((
+            reader.var_uint()?,
+            reader.var_uint()?,
+            reader.var_string()?.to_owned(),
+        ));
+    }
+    Ok(list)
+}
+
+/// Reads what a room sends to a native member: one message, on its channel.
+fn read_native(channel: u32, reader: &mut Reader<'_>) -> Result<Heard, roomtone_crdt::Refusal> {
+    let update = |bytes: &[u8]| Update::check(Bytes::copy_from_slice(bytes));
+    assert_eq!(reader.var_uint()?, u64::from(channel));
+    let kind = reader.var_uint()?;
+    let body = reader.var_bytes()?;
+    assert!(reader.is_done(), "PS4: one message a frame");
+    let mut fields = Reader::new(body);
+    Ok(match kind {
+        17 => Heard::Joined(
+            fields.var_uint()?,
+            fields.var_string()?.to_owned(),
+            fields.var_string()?.to_owned(),
+        ),
+        19 => {
+            let code = fields.var_uint()?;
+            fields.var_string()?;
+            Heard::Left(code, fields.var_uint()?)
+        }
+        32 => Heard::Step1(StateVector::decode(body)?),
+        33 => Heard::Step2(update(body)?),
+        34 => Heard::Update(update(body)?),
+        36 => Heard::YSweet(Bytes::copy_from_slice(body)),
+        37 => Heard::Denied(fields.var_string()?.to_owned()),
+        48 => Heard::Awareness(entries(body)?),
+        49 => Heard::Event(
+            fields.var_string()?.to_owned(),
+            fields.var_string()?.to_owned(),
+            fields.var_string()?.to_owned(),
+        ),
+        kind => panic!("native message {kind}"),
+    })
 }
 
 fn read(reader: &mut Reader<'_>) -> Result<Heard, roomtone_crdt::Refusal> {
@@ -217,19 +274,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Heard, roomtone_crdt::Refusal> {
             2 => Heard::Update(update(reader.var_bytes()?)?),
             kind => panic!("sync message {kind}"),
         },
-        1 => {
-            let mut entries = Reader::new(reader.var_bytes()?);
-            let count = entries.var_uint()?;
-            let mut list = Vec::new();
-            for _ in 0..count {
-                list.push((
-                    entries.var_uint()?,
-                    entries.var_uint()?,
-                    entries.var_string()?.to_owned(),
-                ));
-            }
-            Heard::Awareness(list)
-        }
+        1 => Heard::Awareness(entries(reader.var_bytes()?)?),
         2 => match reader.var_uint()? {
             0 | 1 => Heard::Denied(reader.var_string()?.to_owned()),
             2 => Heard::Authenticated(reader.var_string()?.to_owned()),

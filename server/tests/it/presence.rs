@@ -8,7 +8,7 @@ use roomtone_server::outbox::Outbox;
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, Peer};
-use crate::world::{World, hocuspocus};
+use crate::world::{World, every_voice, hocuspocus};
 use crate::yjs;
 
 const A_TURN: Duration = Duration::from_millis(10);
@@ -33,7 +33,7 @@ async fn frames(peer: &mut Peer) -> Vec<Vec<(u64, u64, String)>> {
 async fn aw3_whoever_leaves_is_gone_for_everyone_within_a_turn() {
     let world = World::new();
     let mut stays = Vec::new();
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         stays.push(world.join("d", voice).await);
     }
     let mut goes = world.join("d", Voice::YWebsocket).await;

@@ -6,7 +6,7 @@ use roomtone_crdt::{Message, Update};
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, Peer, same};
-use crate::world::{World, hocuspocus};
+use crate::world::{World, every_voice, hocuspocus};
 use crate::yjs;
 
 fn updates(heard: &[Heard]) -> Vec<&Update> {
@@ -30,7 +30,7 @@ async fn synced(world: &World, voice: Voice) -> Peer {
 async fn ps8_updates_that_gather_behind_a_commit_leave_as_one() {
     let world = World::new();
     let mut readers = Vec::new();
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         readers.push(synced(&world, voice).await);
     }
     let mut writers = Vec::new();
@@ -57,7 +57,10 @@ async fn ps8_updates_that_gather_behind_a_commit_leave_as_one() {
 #[tokio::test(start_paused = true)]
 async fn ps8_an_only_author_hears_itself_where_that_is_its_acknowledgement_and_nowhere_else() {
     let world = World::new();
-    for (voice, echoed) in [(Voice::YWebsocket, 1), (Voice::YSweet, 0), (hocuspocus("d"), 0)] {
+    for (voice, echoed) in every_voice("d").map(|voice| {
+        let echoed = usize::from(matches!(voice, Voice::YWebsocket));
+        (voice, echoed)
+    }) {
         let mut author = synced(&world, voice).await;
         let known = u64::from(author.doc.state_vector().get(7));
         author.edit(yjs::insert(7, known, "x")).await;
@@ -103,7 +106,7 @@ async fn ps2_who_speaks_first_depends_on_the_dialect() {
 #[tokio::test(start_paused = true)]
 async fn ps3_a_step1_is_answered_even_when_there_is_nothing_to_say() {
     let world = World::new();
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         let mut peer = world.join("d", voice).await;
         peer.say(Message::Step1(Default::default())).await;
         let answer = peer.until(|heard| matches!(heard, Heard::Step2(_))).await;

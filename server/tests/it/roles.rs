@@ -8,7 +8,7 @@ use roomtone_server::room::Voice;
 
 use crate::net::{Socket, addressed, auth_frame, token};
 use crate::peer::Heard;
-use crate::world::{SECRET, World, hocuspocus};
+use crate::world::{SECRET, World, every_voice, hocuspocus};
 use crate::yjs;
 
 #[tokio::test(start_paused = true)]
@@ -18,7 +18,7 @@ async fn ro1_a_viewers_update_is_refused_and_reaches_nobody() {
         let mut writer = world.join("d", hocuspocus("d")).await;
         writer.edit(yjs::insert(1, 0, "here")).await;
         writer.until(|heard| *heard == Heard::Status(true)).await;
-        for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+        for voice in every_voice("d") {
             let mut viewer = world.join_as("d", voice.clone(), role).await;
             viewer.sync().await;
             viewer.heard_now().await;
@@ -45,7 +45,9 @@ async fn ro1_a_viewers_update_is_refused_and_reaches_nobody() {
                     assert_eq!(statuses, [no, no, no, &Heard::Status(true), no, no]);
                     assert_eq!(denials, 0);
                 }
-                Voice::YWebsocket | Voice::YSweet => assert_eq!((statuses.len(), denials), (0, 1)),
+                Voice::YWebsocket | Voice::YSweet | Voice::Native(_) => {
+                    assert_eq!((statuses.len(), denials), (0, 1));
+                }
             }
             assert_eq!(viewer.closed, None);
         }

@@ -6,7 +6,7 @@ use roomtone_crdt::Message;
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, Peer, same};
-use crate::world::{World, hocuspocus};
+use crate::world::{World, every_voice, hocuspocus};
 use crate::yjs;
 
 /// Reads until the peer holds what the room holds.
@@ -30,7 +30,7 @@ async fn until_same(world: &World, peer: &mut Peer) {
 async fn ps9_a_reader_that_stops_gets_one_resync_that_makes_it_equal() {
     let world = World::with(|limits| limits.outbox_bytes_max = 10_000);
     let mut writer = world.join("d", hocuspocus("d")).await;
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         let mut slow = world.join("d", voice).await;
         slow.sync().await;
         let known = u64::from(writer.doc.state_vector().get(7));
@@ -76,7 +76,7 @@ async fn ps9_presence_that_does_not_fit_hides_no_edit_that_is_still_being_saved(
 async fn ps9_nothing_comes_with_a_hole_before_it() {
     let world = World::with(|limits| limits.outbox_bytes_max = 2_000);
     let mut writer = world.join("d", hocuspocus("d")).await;
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         let mut slow = world.join("d", voice).await;
         slow.sync().await;
         let mut clock = u64::from(writer.doc.state_vector().get(7));
@@ -168,7 +168,7 @@ async fn ps9_a_slow_reader_misses_nothing_whatever_the_store_does() {
     let world = World::with(|limits| limits.outbox_bytes_max = 1_000);
     let mut writer = world.join("d", hocuspocus("d")).await;
     let mut readers = Vec::new();
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         let mut reader = world.join("d", voice).await;
         reader.sync().await;
         readers.push(reader);
@@ -226,7 +226,7 @@ async fn ps9_presence_of_a_crowd_does_not_shut_the_door() {
         peer.until(|heard| matches!(heard, Heard::Awareness(_))).await;
         crowd.push(peer);
     }
-    for voice in [Voice::YWebsocket, Voice::YSweet, hocuspocus("d")] {
+    for voice in every_voice("d") {
         let mut joiner = world.join("d", voice).await;
         joiner.sync().await;
         joiner.read_now().await;

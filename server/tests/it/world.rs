@@ -17,7 +17,7 @@ use roomtone_server::limits::Limits;
 use roomtone_server::origin::OriginPolicy;
 use roomtone_server::outbox::Outbox;
 use roomtone_server::registry::Registry;
-use roomtone_server::room::{Ask, Member, Voice};
+use roomtone_server::room::{Ask, Greeting, Member, Voice};
 use roomtone_server::saver::Saver;
 use roomtone_server::{http, listener, metrics};
 use tokio::sync::{oneshot, watch};
@@ -111,7 +111,7 @@ impl<S: Store> World<S> {
                 id: user.to_owned(),
                 name: None,
             }),
-            greeting: None,
+            greeting: Greeting::None,
         };
         let seat = self.hub.join(&doc_id(doc), member).await?;
         Ok(Peer {
@@ -168,6 +168,7 @@ impl<S: Store> World<S> {
             limits: self.limits.clone(),
             drain: drain.clone(),
             drain_window: None,
+            polled: Default::default(),
             registry,
             metrics: recorder(),
         });
@@ -215,6 +216,16 @@ pub(crate) fn doc_id(doc: &str) -> DocId {
 /// A Hocuspocus voice.
 pub(crate) fn hocuspocus(address: &str) -> Voice {
     Voice::Hocuspocus(Arc::from(address))
+}
+
+/// A voice of each dialect.
+pub(crate) fn every_voice(doc: &str) -> [Voice; 4] {
+    [
+        Voice::YWebsocket,
+        Voice::YSweet,
+        hocuspocus(doc),
+        Voice::Native(1),
+    ]
 }
 
 /// The recorder of this process: there can be one.

@@ -10,7 +10,13 @@ export interface Refusal {
 export type Verdict = "again" | "renew" | "never";
 
 export const CLOSE_NORMAL = 1000;
+/** A message over its bound. */
+export const CLOSE_TOO_LARGE = 1009;
+/** The dialect was broken, or is another one. */
+export const CLOSE_BROKEN = 4400;
 export const CLOSE_UNAUTHORIZED = 4401;
+/** The document was deleted or replaced by another one. */
+export const CLOSE_REPLACED = 4409;
 
 /** Codes of the permanent range that say something else. */
 const EXCEPTIONS: Readonly<Record<number, Verdict>> = {

@@ -1,20 +1,24 @@
 // One socket at a time, and the way back after each loss: a state machine that knows nothing of documents.
 
-import { backoffMs, STABLE_MS_MIN } from "./backoff.js";
+import { Backoff, STABLE_MS_MIN } from "./backoff.js";
 import { CLOSE_NORMAL, type Refusal, verdict } from "./close.js";
 import type { Environment, NetworkEvent, Socket } from "./environment.js";
 import { inquire, isAskedAbout } from "./inquiry.js";
 
 export type Status = "disconnected" | "connecting" | "connected" | "refused";
 
-/** Time to get the address, which may wait for a token. Over it: the attempt has failed. */
+/** Time to get a token. Over it: the attempt has failed. */
 export const AUTHORIZE_MS_MAX = 15_000;
 /** Time for a socket to open. Over it: the attempt has failed. */
 export const CONNECT_MS_MAX = 15_000;
-/** The server sends something at least every 10 s. A socket silent for longer than this is dead. */
+/** A socket silent for longer than this is dead, as long as the server has not said another bound. */
 export const SILENCE_MS_MAX = 30_000;
+/** The server sends something at least every 10 s: a bound that is closer would end good sockets. */
+export const SILENCE_MS_MIN = 12_000;
 /** Time for a socket in doubt to show life, when the network or the page comes back. */
 export const PROBE_MS_MAX = 5_000;
+/** A server that goes away can ask for a pause of this length at most: the longest window of a drain. */
+export const GO_AWAY_MS_MAX = 600_000;
 
 type State =
   | { readonly name: "idle" }
@@ -52,11 +56,13 @@ const STATUS: { [Name in State["name"]]: Status } = {
 
 export interface ConnectionOptions {
   readonly environment: Environment;
-  /** The address to connect to. Asked for at each attempt, because a token in it may have expired. */
-  readonly address: () => string | Promise<string>;
-  /** Whether `address` can come up with a new token. */
+  readonly address: string;
+  readonly subprotocol: string;
+  /** The token to open with. Asked for at each attempt, because the last one may have expired. */
+  readonly authorize: () => Promise<string>;
+  /** Whether `authorize` can come up with a new token. */
   readonly renewable: boolean;
-  readonly onOpen: () => void;
+  readonly onOpen: (token: string) => void;
   readonly onFrame: (bytes: Uint8Array) => void;
   /** An open socket is gone, for whatever reason. */
   readonly onLost: () => void;
@@ -72,9 +78,14 @@ export class Connection {
   readonly #timers = new Set<unknown>();
   /** Attempts that failed since the last stable connection. */
   #attempt = 0;
+  readonly #backoff: Backoff;
+  /** How long the server asked to stay away, once it has said that it will close. */
+  #awayMs: number | null = null;
   /** Whether a new token was already tried since the last stable connection. */
   #renewed = false;
   #heardAt = 0;
+  #silenceMs = SILENCE_MS_MAX;
+  #silenceTimer: unknown;
   /** Whether anything came since the last probe. */
   #answered = false;
   readonly #options: ConnectionOptions;
@@ -84,6 +95,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#environment = options.environment;
+    this.#backoff = new Backoff(options.environment.random);
     this.#unsubscribe = this.#environment.network.subscribe((event) => this.#onNetwork(event));
   }
 
@@ -106,7 +118,7 @@ export class Connection {
   }
 
   disconnect(): void {
-    this.#attempt = 0;
+    this.#forgetAttempts();
     this.#go("disconnect", { name: "idle" });
   }
 
@@ -130,10 +142,13 @@ export class Connection {
 
   /** Gives up the socket, and comes back. */
   lose(): void {
-    const delayMs = backoffMs(this.#attempt, this.#environment.random);
+    const delayMs = this.#awayMs ?? this.#backoff.pauseMs();
     const retryAt = this.#environment.now() + delayMs;
     this.#go("lost", { name: "waiting", retryAt }, () => {
       this.#attempt += 1;
+      // A server that told when to come back has spread its clients: nothing failed, and nothing need grow.
+      if (this.#awayMs === null) this.#backoff.grow();
+      this.#awayMs = null;
       this.#after(delayMs, () => this.#authorize("retry"));
     });
   }
@@ -151,14 +166,25 @@ export class Connection {
     }
   }
 
+  /** The server is about to close, and asks to be left alone for so long. */
+  goAway(delayMs: number): void {
+    this.#awayMs = Math.min(delayMs, GO_AWAY_MS_MAX);
+  }
+
+  /** The server said how long it may be silent. */
+  expectWithin(silenceMs: number): void {
+    this.#silenceMs = Math.min(Math.max(silenceMs, SILENCE_MS_MIN), SILENCE_MS_MAX * 10);
+    if (this.#state.name === "open") this.#checkSilence();
+  }
+
   #authorize(event: "connect" | "retry"): void {
     const state: State = { name: "authorizing" };
     this.#go(event, state, () => this.#after(AUTHORIZE_MS_MAX, () => this.lose()));
     if (this.#state !== state) return;
     // The promise may outlive the state: an answer that comes late belongs to nobody.
-    new Promise<string>((resolve) => resolve(this.#options.address())).then(
-      (address) => {
-        if (this.#state === state) this.#open(address);
+    this.#options.authorize().then(
+      (token) => {
+        if (this.#state === state) this.#open(token);
       },
       (error: unknown) => {
         this.#options.onError(error);
@@ -167,17 +193,18 @@ export class Connection {
     );
   }
 
-  #open(address: string): void {
+  #open(token: string): void {
+    const { address, subprotocol } = this.#options;
     let socket: Socket;
     try {
-      socket = new this.#environment.WebSocket(address);
+      socket = new this.#environment.WebSocket(address, subprotocol);
     } catch (error) {
       this.#options.onError(error);
       this.lose();
       return;
     }
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#onOpen(socket);
+    socket.onopen = () => this.#onOpen(socket, token);
     socket.onmessage = (event: { data: unknown }) => this.#onMessage(event.data);
     socket.onclose = (event: Refusal) => {
       const wasOpen = this.#state.name === "open";
@@ -201,17 +228,20 @@ export class Connection {
     });
   }
 
-  #onOpen(socket: Socket): void {
+  #onOpen(socket: Socket, token: string): void {
     this.#heardAt = this.#environment.now();
+    this.#silenceMs = SILENCE_MS_MAX;
+    this.#awayMs = null;
     const state: State = { name: "open", socket };
     this.#go("opened", state, () => {
-      this.#after(SILENCE_MS_MAX, () => this.#checkSilence());
+      this.#checkSilence();
       this.#after(STABLE_MS_MIN, () => {
         this.#attempt = 0;
+        this.#backoff.settle();
         this.#renewed = false;
       });
     });
-    if (this.#state === state) this.#options.onOpen();
+    if (this.#state === state) this.#options.onOpen(token);
   }
 
   #onMessage(data: unknown): void {
@@ -222,9 +252,16 @@ export class Connection {
   }
 
   #checkSilence(): void {
-    const leftMs = this.#heardAt + SILENCE_MS_MAX - this.#environment.now();
+    this.#cancel(this.#silenceTimer);
+    const leftMs = this.#heardAt + this.#silenceMs - this.#environment.now();
     if (leftMs <= 0) this.lose();
-    else this.#after(leftMs, () => this.#checkSilence());
+    else this.#silenceTimer = this.#after(leftMs, () => this.#checkSilence());
+  }
+
+  #forgetAttempts(): void {
+    this.#attempt = 0;
+    this.#backoff.reset();
+    this.#awayMs = null;
   }
 
   #onNetwork(event: NetworkEvent): void {
@@ -232,14 +269,14 @@ export class Connection {
       this.#probe();
     } else if (this.#state.name === "waiting" && event !== "offline") {
       // "offline" stops nothing: browsers report it wrongly for servers on the same machine or network.
-      this.#attempt = 0;
+      this.#forgetAttempts();
       this.#authorize("retry");
     }
   }
 
   /** After a sleep or a change of network the socket may be dead without knowing it. */
   #probe(): void {
-    if (this.#environment.now() - this.#heardAt >= SILENCE_MS_MAX) {
+    if (this.#environment.now() - this.#heardAt >= this.#silenceMs) {
       this.lose();
       return;
     }
@@ -250,12 +287,17 @@ export class Connection {
     this.#options.onProbe();
   }
 
-  #after(ms: number, run: () => void): void {
+  #after(ms: number, run: () => void): unknown {
     const timer = this.#environment.setTimeout(() => {
       this.#timers.delete(timer);
       run();
     }, ms);
     this.#timers.add(timer);
+    return timer;
+  }
+
+  #cancel(timer: unknown): void {
+    if (this.#timers.delete(timer)) this.#environment.clearTimeout(timer);
   }
 
   /** The only place where the state changes, if the table allows it. */

@@ -1,5 +1,7 @@
 // What the package takes from the outside world, so that a test or another runtime can replace it.
 
+import { ambientInflate, type Inflate } from "./inflate.js";
+
 /** The part of a WebSocket that is used: a browser's, node's or that of the package `ws`. */
 export interface Socket {
   binaryType: string;
@@ -16,7 +18,7 @@ export interface Socket {
   close(code?: number, reason?: string): void;
 }
 
-export type SocketClass = new (url: string) => Socket;
+export type SocketClass = new (url: string, protocols: string) => Socket;
 
 /** `visible`: the page is looked at again. Phones and laptops freeze what is not. */
 export type NetworkEvent = "online" | "offline" | "visible";
@@ -31,6 +33,8 @@ export interface Environment {
   readonly network: Network;
   /** A plain GET. Only asked why a socket did not open. */
   fetch(url: string): Promise<{ readonly status: number; text(): Promise<string> }>;
+  /** Unpacks what the server deflated. Null: the server sends it plain. */
+  readonly inflate: Inflate | null;
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
   /** Milliseconds since 1970. */
@@ -45,6 +49,7 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
     WebSocket: replaced.WebSocket ?? ambientWebSocket(),
     network: replaced.network ?? pageNetwork,
     fetch: replaced.fetch ?? ((url) => globalThis.fetch(url, { cache: "no-store" })),
+    inflate: replaced.inflate === undefined ? ambientInflate() : replaced.inflate,
     setTimeout: replaced.setTimeout ?? ((run, ms) => globalThis.setTimeout(run, ms)),
     clearTimeout: replaced.clearTimeout ?? ((timer) => globalThis.clearTimeout(timer as number)),
     now: replaced.now ?? (() => Date.now()),

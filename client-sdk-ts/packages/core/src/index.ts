@@ -1,8 +1,15 @@
-// The map of the package, in reading order: a room, what it shows, and what can be replaced in it.
+// The map of the package, in reading order: a client, its rooms, what they show, and what can be replaced in them.
 
+export { Client, type ClientEvents, type ClientOptions } from "./client.js";
 export type { Refusal } from "./close.js";
 export type { Status } from "./connection.js";
 export type { Environment, Network, NetworkEvent, Socket, SocketClass } from "./environment.js";
-export type { RoomEvents, RoomOptions, TokenSource } from "./room.js";
+export { type ErrorCode, RoomtoneError } from "./error.js";
+export type { Json, RoomEvent } from "./event.js";
+export type { Inflate } from "./inflate.js";
+export type { OpenOptions, RoomEvents, RoomOptions } from "./room.js";
 export { Room } from "./room.js";
 export type { Saved } from "./saved.js";
+export type { TokenSource } from "./token.js";
+export { type UndoOptions, type UndoScope, undoOf } from "./undo.js";
+export { guardUnload } from "./unload.js";

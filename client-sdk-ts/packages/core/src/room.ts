@@ -1,35 +1,44 @@
 // A room: one document and the people in it, kept in step with the server.
 
-import {
-  Awareness,
-  applyAwarenessUpdate,
-  encodeAwarenessUpdate,
-  removeAwarenessStates,
-} from "y-protocols/awareness";
+import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
-import type { Refusal } from "./close.js";
-import { Connection, type Status } from "./connection.js";
+import { apply } from "./apply.js";
+import { CLOSE_REPLACED, type Refusal } from "./close.js";
+import type { Status } from "./connection.js";
 import { Emitter, type Listener } from "./emitter.js";
 import { type Environment, environment } from "./environment.js";
-import { covers, Ledger, type Saved } from "./saved.js";
-import * as wire from "./wire.js";
+import { guard, type Report, RoomtoneError, reporter } from "./error.js";
+import { encodePayload, type Json, type RoomEvent } from "./event.js";
+import { Link } from "./link.js";
+import { Membership } from "./membership.js";
+import { Presence } from "./presence.js";
+import { Ledger, type Saved, savedOf } from "./saved.js";
+import type { TokenSource } from "./token.js";
+import type * as wire from "./wire.js";
 
-/** A token, or what makes one. It is called before each attempt to connect. */
-export type TokenSource = string | (() => string | null | Promise<string | null>);
-
-export interface RoomOptions {
-  /** The server: `wss://example.org`, with a path if it is mounted below one. `http(s)` will do as well. */
-  readonly url: string;
-  readonly name: string;
+/** What a room can be given when it is opened. */
+export interface OpenOptions {
   /** The document to share. Without it the room makes one, and destroys it at its end. */
   readonly doc?: Y.Doc;
   /** Who is here. Without it the room makes one, and destroys it at its end. */
   readonly awareness?: Awareness;
+  /** A token for this room alone, in place of that of the connection. */
   readonly token?: TokenSource;
+  /**
+   * The epoch that `doc` is a copy of, as `room.epoch` said when it was stored. A server that has another one by now
+   * will not mix the two.
+   */
+  readonly epoch?: number;
   /** `false`: wait for `connect()`. */
   readonly connect?: boolean;
+}
+
+export interface RoomOptions extends OpenOptions {
+  /** The server: `wss://example.org`, with a path if it is mounted below one. `http(s)` will do as well. */
+  readonly url: string;
+  readonly name: string;
   /** Is told what listeners and observers of the application throw, and what the server sends broken. */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: Report;
   readonly environment?: Partial<Environment>;
 }
 
@@ -37,11 +46,24 @@ export type RoomEvents = {
   status: { readonly status: Status };
   /** Whether the document holds what the server holds. */
   sync: boolean;
+  /** The same as `sync`, for bindings that know it under this name. */
+  synced: boolean;
   saved: Saved;
+  /** What this client may do, and as whom. */
+  role: { readonly role: string; readonly user: string | null };
+  /** What others in the room sent with `send`. */
+  event: RoomEvent;
   /** The server will not have this client. `connect()` tries again. */
   refused: Refusal;
   /** The server took the connection and refused a change, since this client may only read: it stays unsaved. */
   denied: { readonly reason: string };
+  /**
+   * The document was deleted or replaced: the server has another one under this name. `stale` is the copy that was
+   * worked on, as it was; `epoch` is that of the new one, 0 if there is none.
+   */
+  replaced: { readonly stale: Y.Doc; readonly epoch: number };
+  /** The room has ended. */
+  destroy: Room;
 };
 
 export class Room {
@@ -49,49 +71,70 @@ export class Room {
   readonly doc: Y.Doc;
   readonly awareness: Awareness;
   readonly #emitter: Emitter<RoomEvents>;
-  readonly #connection: Connection;
-  readonly #environment: Environment;
+  readonly #link: Link;
+  /** Whether the connection is this room's alone. */
+  readonly #ownsLink: boolean;
+  readonly #membership: Membership;
+  readonly #presence: Presence;
   readonly #ledger = new Ledger();
-  readonly #report: (error: unknown) => void;
+  readonly #report: Report;
   readonly #release: (() => void)[] = [];
+  /** Those who wait until all is saved. */
+  readonly #waiting = new Set<{ resolve: () => void; reject: (error: unknown) => void }>();
   #saved: Saved = { state: "saved", unsaved: 0, lastSavedAt: null };
   #lastSavedAt: number | null = null;
   #synced = false;
+  #epoch: number;
+  #role: string | null = null;
+  #user: string | null = null;
   /** Whether the server has what it lacked. Before that it could not place a new update, so none is sent. */
   #answered = false;
+  /** Whether the server refused a change. It can place none that follows, so none is sent. */
+  #denied = false;
   #destroyed = false;
 
-  constructor(options: RoomOptions) {
+  /** `shared`: the connection of a client, which opens its rooms with `open`. Without it the room makes its own. */
+  constructor(options: RoomOptions, shared?: Link) {
     const { url, name, token } = options;
     this.name = name;
     this.doc = options.doc ?? new Y.Doc();
     this.awareness = options.awareness ?? new Awareness(this.doc);
+    this.#epoch = options.epoch ?? 0;
     this.#report = reporter(options.onError);
     this.#emitter = new Emitter(this.#report);
-    this.#environment = environment(options.environment);
-    this.#connection = new Connection({
-      environment: this.#environment,
-      address: async () => address(url, name, typeof token === "function" ? await token() : token),
-      renewable: typeof token === "function",
-      onOpen: () => this.#onOpen(),
-      onFrame: (bytes) => this.#onFrame(bytes),
+    this.#ownsLink = shared === undefined;
+    this.#link =
+      shared ??
+      new Link({ url, token, environment: environment(options.environment), report: this.#report });
+    this.#membership = new Membership({
+      link: this.#link,
+      name,
+      token: this.#ownsLink ? undefined : token,
+      holdings: () => ({
+        epoch: this.#epoch,
+        stateVector: Y.encodeStateVector(this.doc),
+      }),
+      onMessage: (message) => this.#onMessage(message),
       onLost: () => this.#onLost(),
-      onProbe: () => this.#onProbe(),
+      onProbe: () => this.#presence.renew(),
       onStatus: (status) => this.#onStatus(status),
-      onError: this.#report,
     });
+    this.#presence = new Presence(
+      this.awareness,
+      (update) => this.#membership.send({ type: "awareness", update }),
+      this.#report,
+    );
 
     // Work that is in the document already is work that the server has not confirmed.
-    this.#ledger.recordAll(this.doc);
+    if (this.doc.store.clients.size > 0) this.#ledger.record();
     this.#refreshSaved();
 
     this.doc.on("update", this.#onUpdate);
     this.doc.on("destroy", this.#onDocDestroy);
-    this.awareness.on("update", this.#onAwareness);
     this.#release.push(
       () => this.doc.off("update", this.#onUpdate),
       () => this.doc.off("destroy", this.#onDocDestroy),
-      () => this.awareness.off("update", this.#onAwareness),
+      () => this.#presence.release(),
     );
     if (options.awareness === undefined) this.#release.push(() => this.awareness.destroy());
     if (options.doc === undefined) this.#release.push(() => this.doc.destroy());
@@ -99,8 +142,13 @@ export class Room {
     if (options.connect !== false) this.connect();
   }
 
+  /** The document, under the name that some bindings ask for. */
+  get document(): Y.Doc {
+    return this.doc;
+  }
+
   get status(): Status {
-    return this.#connection.status;
+    return this.#membership.status;
   }
 
   /** Whether the document holds what the server holds. */
@@ -115,12 +163,27 @@ export class Room {
 
   /** Why the server will not have this client, while it is refused. */
   get refusal(): Refusal | null {
-    return this.#connection.refusal;
+    return this.#membership.refusal;
   }
 
   /** When the next attempt to connect will be made, in milliseconds since 1970, while one is waited for. */
   get retryAt(): number | null {
-    return this.#connection.retryAt;
+    return this.#membership.retryAt;
+  }
+
+  /** Which life of the document this is a copy of; 0 before it is known. To be stored with a copy of the document. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** What this client may do: `viewer`, `commenter`, `editor` or `owner`; null before the server has said it. */
+  get role(): string | null {
+    return this.#role;
+  }
+
+  /** Who this client is, by its token; null for anonymous. */
+  get user(): string | null {
+    return this.#user;
   }
 
   /** Returns the way to unsubscribe. */
@@ -134,169 +197,180 @@ export class Room {
 
   /** Connects now: also after `disconnect()`, after a refusal, and instead of waiting for the next attempt. */
   connect(): void {
-    if (!this.#destroyed) this.#connection.connect();
+    if (!this.#destroyed) this.#membership.enter();
   }
 
-  /** Closes the connection and stays away. The document goes on, and what is done meanwhile counts as unsaved. */
+  /** Leaves the room and stays away. The document goes on, and what is done meanwhile counts as unsaved. */
   disconnect(): void {
-    this.#connection.disconnect();
+    this.#membership.leave();
+    if (this.#ownsLink) this.#link.disconnect();
   }
 
   /** Leaves the room for good. Others see it at once. What is not saved is lost with the document. */
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    const { clientID } = this.awareness;
-    this.#guard(() => removeAwarenessStates(this.awareness, [clientID], "destroy"));
-    this.#connection.destroy();
-    for (const release of this.#release) this.#guard(release);
+    this.#link.batch(() => {
+      this.#presence.leave();
+      this.#membership.destroy();
+      if (this.#ownsLink) this.#link.destroy();
+    });
+    for (const release of this.#release) guard(this.#report, release);
+    const error = new RoomtoneError("room_destroyed", "The room ended before all was saved");
+    for (const { reject } of this.#waiting) reject(error);
+    this.#waiting.clear();
+    this.#emitter.emit("destroy", this);
     this.#emitter.clear();
   }
 
-  #onOpen(): void {
-    this.#sendStep1();
-    this.#renewPresence();
-    this.#refreshSaved();
+  /** Resolves when everything done so far and until then is on the server's disk. Rejects when the room ends first. */
+  whenSaved(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#saved.unsaved === 0) resolve();
+      else if (this.#destroyed) reject(new RoomtoneError("room_destroyed", "The room has ended"));
+      else this.#waiting.add({ resolve, reject });
+    });
   }
 
-  #onProbe(): void {
-    this.#sendStep1();
-    // The timers of a hidden page are slow: others may have given this client up.
-    this.#renewPresence();
+  /**
+   * Says something to those who are in the room now: it is kept nowhere. Says whether there was a connection to say it
+   * on. Throws on a payload that is no JSON or too large.
+   */
+  send(name: string, payload: Json = null): boolean {
+    return this.#membership.send({ type: "event", name, payload: encodePayload(name, payload) });
   }
 
-  #onLost(): void {
-    this.#answered = false;
-    this.#setSynced(false);
-    this.#forgetPeople();
-    this.#refreshSaved();
-  }
-
-  #onStatus(status: Status): void {
-    this.#emitter.emit("status", { status });
-    const refusal = this.#connection.refusal;
-    if (refusal !== null) this.#emitter.emit("refused", refusal);
-  }
-
-  #onFrame(bytes: Uint8Array): void {
-    try {
-      for (const message of wire.decodeFrame(bytes)) {
-        // A message before this one, or an observer that it woke, may have ended the connection.
-        if (this.status !== "connected") return;
-        this.#onMessage(message);
-      }
-    } catch (error) {
-      this.#report(error);
-      this.#connection.lose();
-    }
-  }
-
-  #onMessage(message: wire.Message): void {
+  #onMessage(message: wire.RoomMessage): void {
     switch (message.type) {
-      case "step1":
-        this.#sendStep2(message.stateVector);
+      case "joined":
+        this.#onJoined(message);
         break;
-      case "step2":
+      case "left":
+        if (message.code === CLOSE_REPLACED) {
+          this.#emitter.emit("replaced", { stale: this.doc, epoch: message.epoch });
+        }
+        break;
+      case "role":
+        this.#onRole(message.role);
+        break;
+      case "stateVector":
+        this.#sendDiff(message.stateVector);
+        break;
+      case "diff":
         // It is what the server has in memory, not on disk (and it lists every deletion there ever was): it
         // confirms nothing.
         if (this.#apply(message.update)) this.#setSynced(this.status === "connected");
         break;
       case "update":
-        if (this.#apply(message.update)) this.#confirm(message.update);
+        this.#apply(message.update);
         break;
-      case "awareness":
-        this.#guard(() => applyAwarenessUpdate(this.awareness, message.update, this));
+      case "saved":
+        this.#confirm(message.seq);
         break;
-      case "query":
-        this.#sendAwareness();
-        break;
-      case "denied":
+      case "refused":
+        this.#denied = true;
         this.#emitter.emit("denied", { reason: message.reason });
         break;
+      case "awareness":
+        this.#presence.apply(message.update);
+        break;
+      case "event":
+        this.#onEvent(message);
+        break;
+      case "deflatedDiff":
+        // The inbox has made it a diff.
+        break;
     }
   }
 
-  /** Says whether the document took the update. If not, the connection starts anew. */
-  #apply(update: Uint8Array): boolean {
+  #onJoined({ epoch, role, user }: wire.Joined): void {
+    this.#epoch = epoch;
+    this.#setRole(role, user === "" ? null : user);
+    this.#presence.renew();
+  }
+
+  #onLost(): void {
+    this.#answered = false;
+    this.#denied = false;
+    this.#ledger.reset();
+    this.#setSynced(false);
+    this.#presence.forgetOthers();
+  }
+
+  #onStatus(status: Status): void {
+    this.#refreshSaved();
+    this.#emitter.emit("status", { status });
+    const { refusal } = this;
+    if (refusal !== null) this.#emitter.emit("refused", refusal);
+  }
+
+  #onRole(role: string): void {
+    this.#setRole(role, this.#user);
+    // What was refused before may be taken now. The server lacks it, and all that was held back since.
+    if (this.#denied) this.#membership.rejoin();
+  }
+
+  #onEvent({ user, name, payload }: wire.RoomMessage & { type: "event" }): void {
+    let value: unknown;
     try {
-      Y.applyUpdate(this.doc, update, this);
-      return true;
+      value = JSON.parse(payload);
+    } catch {
+      // Some client's mistake: nothing that this one could mend.
+      return;
+    }
+    this.#emitter.emit("event", { user: user === "" ? null : user, name, payload: value });
+  }
+
+  /** Says whether the document took the update. If not, the room is joined anew. */
+  #apply(update: Uint8Array): boolean {
+    if (apply(this.doc, update, this, this.#report)) return true;
+    this.#membership.lose();
+    return false;
+  }
+
+  #sendDiff(stateVector: Uint8Array): void {
+    let update: Uint8Array;
+    try {
+      update = Y.encodeStateAsUpdate(this.doc, stateVector);
     } catch (error) {
       this.#report(error);
-      // Observers of the application run inside: when one threw, the document has the update all the same.
-      if (covers(this.doc, update)) return true;
-      this.#connection.lose();
-      return false;
+      this.#membership.lose();
+      return;
     }
+    this.#answered = true;
+    this.#membership.send({ type: "diff", seq: this.#ledger.carry(), update });
   }
 
-  #confirm(update: Uint8Array): void {
-    if (!this.#ledger.confirm(update)) return;
-    this.#lastSavedAt = this.#environment.now();
+  #confirm(seq: number): void {
+    if (!this.#ledger.confirm(seq)) return;
+    this.#lastSavedAt = this.#link.environment.now();
     this.#refreshSaved();
   }
 
-  #sendStep1(): void {
-    this.#connection.send(wire.encodeStep1(Y.encodeStateVector(this.doc)));
-  }
-
-  #sendStep2(stateVector: Uint8Array): void {
-    const update = Y.encodeStateAsUpdate(this.doc, stateVector);
-    this.#answered = this.#connection.send(wire.encodeStep2(update));
-    // What the server has without our knowing that it is on its disk: the echo of the last socket was lost. Of
-    // Step2 it sends back only what is news; what it is sent again, by itself, it confirms.
-    const doubtful = this.#ledger.doubtful(this.doc, stateVector);
-    if (doubtful !== null) this.#connection.send(wire.encodeUpdate(doubtful));
-  }
-
-  /** A new clock: those who saw this client leave ignore its state under the old one. */
-  #renewPresence(): void {
-    const state = this.awareness.getLocalState();
-    if (state !== null) this.#guard(() => this.awareness.setLocalState(state));
-  }
-
-  #sendAwareness(): void {
-    const { clientID } = this.awareness;
-    if (!this.awareness.meta.has(clientID)) return;
-    this.#connection.send(wire.encodeAwareness(encodeAwarenessUpdate(this.awareness, [clientID])));
-  }
-
-  readonly #onUpdate = (
-    update: Uint8Array,
-    origin: unknown,
-    _doc: Y.Doc,
-    transaction: Y.Transaction,
-  ): void => {
+  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this) return;
-    this.#ledger.record(transaction);
-    if (this.#answered) this.#connection.send(wire.encodeUpdate(update));
+    this.#ledger.record();
+    if (this.#answered && !this.#denied) {
+      this.#membership.send({ type: "edit", seq: this.#ledger.carry(), update });
+    }
     this.#refreshSaved();
-  };
-
-  readonly #onAwareness = (
-    { added, updated, removed }: { added: number[]; updated: number[]; removed: number[] },
-    origin: unknown,
-  ): void => {
-    const { clientID } = this.awareness;
-    // What came from the server does not go back to it, or one move of a cursor would bring a frame from every
-    // client in the room. Except that this client was declared gone: then it says that it is still here.
-    const changed = origin === this ? removed : [...added, ...updated, ...removed];
-    if (changed.includes(clientID)) this.#sendAwareness();
   };
 
   readonly #onDocDestroy = (): void => this.destroy();
-
-  /** Without a connection nobody is known to be here. Their clocks go too, or they would not come back. */
-  #forgetPeople(): void {
-    const people = [...this.awareness.meta.keys()].filter((id) => id !== this.awareness.clientID);
-    this.#guard(() => removeAwarenessStates(this.awareness, people, this));
-    for (const id of people) this.awareness.meta.delete(id);
-  }
 
   #setSynced(synced: boolean): void {
     if (this.#synced === synced) return;
     this.#synced = synced;
     this.#emitter.emit("sync", synced);
+    // A listener may have moved it on, and told that.
+    if (this.#synced === synced) this.#emitter.emit("synced", synced);
+  }
+
+  #setRole(role: string, user: string | null): void {
+    if (this.#role === role && this.#user === user) return;
+    this.#role = role;
+    this.#user = user;
+    this.#emitter.emit("role", { role, user });
   }
 
   #refreshSaved(): void {
@@ -311,36 +385,8 @@ export class Room {
     }
     this.#saved = saved;
     this.#emitter.emit("saved", saved);
+    if (this.#saved.unsaved > 0) return;
+    for (const { resolve } of this.#waiting) resolve();
+    this.#waiting.clear();
   }
-
-  /** Runs what calls listeners of the application: the connection outlives what they throw. */
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#report(error);
-    }
-  }
-}
-
-function savedOf(unsaved: number, status: Status, lastSavedAt: number | null): Saved {
-  if (unsaved === 0) return { state: "saved", unsaved, lastSavedAt };
-  return { state: status === "connected" ? "saving" : "offline", unsaved, lastSavedAt };
-}
-
-function address(url: string, name: string, token: string | null | undefined): string {
-  const base = url.replace(/^http/, "ws").replace(/\/+$/, "");
-  const query = token ? `?token=${encodeURIComponent(token)}` : "";
-  return `${base}${wire.roomPath(name)}${query}`;
-}
-
-function reporter(onError: ((error: unknown) => void) | undefined): (error: unknown) => void {
-  return (error) => {
-    try {
-      if (onError === undefined) console.error("[roomtone]", error);
-      else onError(error);
-    } catch {
-      // There is nobody left to tell.
-    }
-  };
 }

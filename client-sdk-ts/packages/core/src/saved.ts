@@ -1,7 +1,6 @@
-// Which local changes the server has confirmed, by the ids of their content.
+// Which local changes the server has on its disk, by the numbers that it confirms.
 
-import * as Y from "yjs";
-import { IdSet } from "./idset.js";
+import type { Status } from "./connection.js";
 
 export interface Saved {
   /**
@@ -15,116 +14,62 @@ export interface Saved {
   readonly lastSavedAt: number | null;
 }
 
-/** Changes that are counted apart. Over it: a new one joins the youngest, and both are confirmed together. */
-export const CHANGES_COUNT_MAX = 1_000;
+export function savedOf(unsaved: number, status: Status, lastSavedAt: number | null): Saved {
+  if (unsaved === 0) return { state: "saved", unsaved, lastSavedAt };
+  return { state: status === "connected" ? "saving" : "offline", unsaved, lastSavedAt };
+}
 
-/** What one or more local changes inserted and deleted, less what is confirmed. */
-interface Change {
-  count: number;
-  readonly inserts: IdSet;
-  readonly deletes: IdSet;
+/** A message under way, and how many changes stand or fall with it. */
+interface Carried {
+  readonly seq: number;
+  readonly count: number;
 }
 
 /**
- * The server sends a client's updates back to it after they are committed, alone or merged with those of
- * others. So a change is confirmed when everything it inserted and deleted has come back. Counting frames
- * would be wrong as soon as one is merged or lost.
+ * Every Diff and Edit of a membership has a number, and the server confirms that all up to one are on its disk. A change
+ * is confirmed with the message that carried it. When the membership is lost, so is all that was known of its numbers:
+ * whether the server has what it did not confirm, on disk or only in memory, cannot be told. Then the Diff of the next
+ * one carries all of it, since it holds whatever the server lacks and every deletion; what the server had
+ * already is confirmed by it too.
  */
 export class Ledger {
-  #changes: Change[] = [];
+  /** Changes that no message of this membership carries yet. */
+  #waiting = 0;
+  #carried: Carried[] = [];
+  #carriedCount = 0;
+  #lastSeq = 0;
 
   get unsaved(): number {
-    return this.#changes.reduce((sum, change) => sum + change.count, 0);
+    return this.#waiting + this.#carriedCount;
   }
 
-  /** A transaction that did not come from the server. */
-  record(transaction: Y.Transaction): void {
-    const inserts = new IdSet();
-    for (const [client, end] of transaction.afterState) {
-      inserts.add(client, transaction.beforeState.get(client) ?? 0, end);
-    }
-    this.#push({ count: 1, inserts, deletes: deletesOf(transaction.deleteSet) });
+  /** One more local change. */
+  record(): void {
+    this.#waiting += 1;
   }
 
-  /** All that a document holds already: how it came there is unknown, so it counts as one change. */
-  recordAll(doc: Y.Doc): void {
-    this.#push({ count: 1, ...idsOf(Y.encodeStateAsUpdate(doc)) });
+  /** The number of a message that carries all that waits. */
+  carry(): number {
+    this.#lastSeq += 1;
+    if (this.#waiting > 0) this.#carried.push({ seq: this.#lastSeq, count: this.#waiting });
+    this.#carriedCount += this.#waiting;
+    this.#waiting = 0;
+    return this.#lastSeq;
   }
 
-  /** An update that the server sent back. Says whether it confirmed any change. */
-  confirm(update: Uint8Array): boolean {
-    // Most updates are the work of others and arrive while nothing waits here: do not decode those.
-    if (this.#changes.length === 0) return false;
-    const { inserts, deletes } = idsOf(update);
-    const before = this.#changes.length;
-    this.#changes = this.#changes.filter((change) => {
-      change.inserts.subtract(inserts);
-      change.deletes.subtract(deletes);
-      return !(change.inserts.isEmpty && change.deletes.isEmpty);
-    });
-    return this.#changes.length < before;
+  /** Everything up to this number is on the disk. Says whether that confirmed any change. */
+  confirm(seq: number): boolean {
+    const left = this.#carried.findIndex((message) => message.seq > seq);
+    const confirmed = this.#carried.splice(0, left === -1 ? this.#carried.length : left);
+    for (const { count } of confirmed) this.#carriedCount -= count;
+    return confirmed.length > 0;
   }
 
-  /**
-   * The unconfirmed changes that a server with this state vector may already have, as one update; null if there are
-   * none. Deletions stand in no state vector, so they always may.
-   */
-  doubtful(doc: Y.Doc, stateVector: Uint8Array): Uint8Array | null {
-    const known = Y.decodeStateVector(stateVector);
-    // From here on the update tells of each client: at first, nothing of anybody.
-    const since = Y.decodeStateVector(Y.encodeStateVector(doc));
-    let any = false;
-    for (const { inserts, deletes } of this.#changes) {
-      for (const [client, clock] of inserts.lowest()) {
-        if (clock >= (known.get(client) ?? 0)) continue;
-        since.set(client, Math.min(clock, since.get(client) ?? 0));
-        any = true;
-      }
-      any ||= !deletes.isEmpty;
-    }
-    return any ? Y.encodeStateAsUpdate(doc, Y.encodeStateVector(since)) : null;
+  /** The membership is over, and with it its numbers. */
+  reset(): void {
+    this.#waiting += this.#carriedCount;
+    this.#carried = [];
+    this.#carriedCount = 0;
+    this.#lastSeq = 0;
   }
-
-  #push(change: Change): void {
-    if (change.inserts.isEmpty && change.deletes.isEmpty) return;
-    const last = this.#changes.at(-1);
-    if (last === undefined || this.#changes.length < CHANGES_COUNT_MAX) {
-      this.#changes.push(change);
-      return;
-    }
-    last.count += change.count;
-    last.inserts.addAll(change.inserts);
-    last.deletes.addAll(change.deletes);
-  }
-}
-
-/** Whether the document holds everything that the update inserts. */
-export function covers(doc: Y.Doc, update: Uint8Array): boolean {
-  try {
-    return Y.decodeUpdate(update).structs.every(
-      (struct) =>
-        struct instanceof Y.Skip ||
-        struct.id.clock + struct.length <= Y.getState(doc.store, struct.id.client),
-    );
-  } catch {
-    return false;
-  }
-}
-
-function idsOf(update: Uint8Array): { inserts: IdSet; deletes: IdSet } {
-  const { structs, ds } = Y.decodeUpdate(update);
-  const inserts = new IdSet();
-  for (const struct of structs) {
-    if (struct instanceof Y.Skip) continue;
-    inserts.add(struct.id.client, struct.id.clock, struct.id.clock + struct.length);
-  }
-  return { inserts, deletes: deletesOf(ds) };
-}
-
-function deletesOf(deleteSet: { clients: Map<number, { clock: number; len: number }[]> }): IdSet {
-  const deletes = new IdSet();
-  for (const [client, items] of deleteSet.clients) {
-    for (const { clock, len } of items) deletes.add(client, clock, clock + len);
-  }
-  return deletes;
 }

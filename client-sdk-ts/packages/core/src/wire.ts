@@ -1,95 +1,310 @@
-// The y-websocket dialect: how messages become frames and frames become messages. Nothing else knows the bytes.
+// The dialect roomtone.v1: how messages become frames and frames become messages. Nothing else knows the bytes.
 
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 
-export type Message =
-  | { readonly type: "step1"; readonly stateVector: Uint8Array }
-  | { readonly type: "step2"; readonly update: Uint8Array }
-  | { readonly type: "update"; readonly update: Uint8Array }
-  | { readonly type: "awareness"; readonly update: Uint8Array }
-  | { readonly type: "denied"; readonly reason: string }
-  | { readonly type: "query" };
+/** The subprotocol that the WebSocket asks for. */
+export const SUBPROTOCOL = "roomtone.v1";
+/** The version that a Hello says and a Welcome repeats. */
+export const VERSION = 1;
+/** The capability of taking a DeflatedDiff. */
+export const CAN_DEFLATED_DIFF = 1;
+/** A frame with more messages is refused. */
+export const FRAME_MESSAGES_MAX = 1_000;
+/** The channel of the connection itself. A room has a number from 1. */
+export const CONNECTION = 0;
 
-const SYNC = 0;
-const AWARENESS = 1;
-const AUTH = 2;
-const QUERY_AWARENESS = 3;
+const CHANNEL_MAX = 2 ** 31 - 1;
 
-const STEP1 = 0;
-const STEP2 = 1;
-const UPDATE = 2;
+export const TYPE = {
+  hello: 0,
+  welcome: 1,
+  token: 2,
+  renew: 3,
+  ping: 4,
+  pong: 5,
+  goAway: 6,
+  join: 16,
+  joined: 17,
+  leave: 18,
+  left: 19,
+  role: 20,
+  stateVector: 32,
+  diff: 33,
+  update: 34,
+  edit: 35,
+  saved: 36,
+  refused: 37,
+  deflatedDiff: 38,
+  awareness: 48,
+  event: 49,
+} as const;
 
-const PERMISSION_DENIED = 0;
+/** From this type on a message is about a room; below it, about the connection. */
+const TYPE_OF_ROOM_MIN = 16;
 
-export function encodeStep1(stateVector: Uint8Array): Uint8Array<ArrayBuffer> {
-  return frame(SYNC, STEP1, stateVector);
+export type Beat = { readonly type: "ping" | "pong"; readonly payload: Uint8Array };
+export type StateVector = { readonly type: "stateVector"; readonly stateVector: Uint8Array };
+export type AwarenessUpdate = { readonly type: "awareness"; readonly update: Uint8Array };
+
+export type Join = {
+  readonly type: "join";
+  readonly name: string;
+  /** 0 where none is known. */
+  readonly epoch: number;
+  /** Empty for that of the connection. */
+  readonly token: string;
+  readonly stateVector: Uint8Array;
+};
+
+/** What a client says. `diff` and `edit` are numbered from 1 on each channel. */
+export type ClientMessage =
+  | {
+      readonly type: "hello";
+      readonly version: number;
+      readonly capabilities: number;
+      readonly client: string;
+      readonly token: string;
+    }
+  | { readonly type: "token"; readonly token: string }
+  | Beat
+  | Join
+  | { readonly type: "leave" }
+  | StateVector
+  | { readonly type: "diff" | "edit"; readonly seq: number; readonly update: Uint8Array }
+  | AwarenessUpdate
+  | { readonly type: "event"; readonly name: string; readonly payload: string };
+
+export type Welcome = {
+  readonly type: "welcome";
+  readonly version: number;
+  readonly capabilities: number;
+  readonly session: string;
+  readonly timeMs: number;
+  readonly frameBytesMax: number;
+  readonly roomsMax: number;
+  readonly silenceMs: number;
+};
+
+/** What a server says about the connection. */
+export type ConnectionMessage =
+  | Welcome
+  | { readonly type: "renew"; readonly leftMs: number }
+  | Beat
+  | { readonly type: "goAway"; readonly delayMs: number; readonly reason: string };
+
+export type Joined = {
+  readonly type: "joined";
+  readonly epoch: number;
+  readonly role: string;
+  readonly user: string;
+};
+
+export type Left = {
+  readonly type: "left";
+  readonly code: number;
+  readonly reason: string;
+  readonly epoch: number;
+};
+
+/** What a server says about a room. */
+export type RoomMessage =
+  | Joined
+  | Left
+  | { readonly type: "role"; readonly role: string }
+  | StateVector
+  | { readonly type: "diff" | "update"; readonly update: Uint8Array }
+  | { readonly type: "saved"; readonly seq: number }
+  | { readonly type: "refused"; readonly reason: string }
+  | { readonly type: "deflatedDiff"; readonly deflated: Uint8Array }
+  | AwarenessUpdate
+  | {
+      readonly type: "event";
+      readonly user: string;
+      readonly name: string;
+      readonly payload: string;
+    };
+
+export type ServerMessage = ConnectionMessage | RoomMessage;
+
+/** A message with the channel that it came on. */
+export type Addressed<Message> = Message & { readonly channel: number };
+
+/** `decodeFrame` lets nothing through that is on the wrong channel. */
+export function isOfRoom(message: Addressed<ServerMessage>): message is Addressed<RoomMessage> {
+  return message.channel !== CONNECTION;
 }
 
-export function encodeStep2(update: Uint8Array): Uint8Array<ArrayBuffer> {
-  return frame(SYNC, STEP2, update);
-}
-
-export function encodeUpdate(update: Uint8Array): Uint8Array<ArrayBuffer> {
-  return frame(SYNC, UPDATE, update);
-}
-
-export function encodeAwareness(update: Uint8Array): Uint8Array<ArrayBuffer> {
-  return frame(AWARENESS, null, update);
-}
-
-/** The path of a room below the server's address. */
-export function roomPath(name: string): string {
-  return `/yjs/${encodeURIComponent(name)}`;
+/** One message. Several, one behind the other, make a frame. */
+export function encodeMessage(channel: number, message: ClientMessage): Uint8Array<ArrayBuffer> {
+  return envelope(channel, TYPE[message.type], (body) => writeBody(body, message));
 }
 
 /**
- * Reads a frame. Servers of this dialect put one message in a frame; several are read all the same. A message
- * of a kind that is not known ends the frame, since its length is not known either. Throws on broken bytes.
+ * Reads a frame from the server. What is of an unknown type is skipped. Throws on what breaks the dialect, after the
+ * messages before it.
  */
-export function* decodeFrame(bytes: Uint8Array): Generator<Message> {
-  const decoder = decoding.createDecoder(bytes);
-  while (decoding.hasContent(decoder)) {
-    const message = readMessage(decoder);
-    if (message === null) return;
-    yield message;
-  }
+export function decodeFrame(bytes: Uint8Array): Generator<Addressed<ServerMessage>> {
+  return readFrame(bytes, readBody);
 }
 
-function readMessage(decoder: decoding.Decoder): Message | null {
-  switch (decoding.readVarUint(decoder)) {
-    case SYNC:
-      return readSync(decoder);
-    case AWARENESS:
-      return { type: "awareness", update: decoding.readVarUint8Array(decoder) };
-    case AUTH:
-      return decoding.readVarUint(decoder) === PERMISSION_DENIED
-        ? { type: "denied", reason: decoding.readVarString(decoder) }
-        : null;
-    case QUERY_AWARENESS:
-      return { type: "query" };
-    default:
-      return null;
+/** The parts as one frame. */
+export function frameOf(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  const frame = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
   }
+  return frame;
 }
 
-function readSync(decoder: decoding.Decoder): Message | null {
-  switch (decoding.readVarUint(decoder)) {
-    case STEP1:
-      return { type: "step1", stateVector: decoding.readVarUint8Array(decoder) };
-    case STEP2:
-      return { type: "step2", update: decoding.readVarUint8Array(decoder) };
-    case UPDATE:
-      return { type: "update", update: decoding.readVarUint8Array(decoder) };
-    default:
-      return null;
-  }
-}
-
-function frame(type: number, subtype: number | null, body: Uint8Array): Uint8Array<ArrayBuffer> {
+export function envelope(
+  channel: number,
+  type: number,
+  write: (body: encoding.Encoder) => void,
+): Uint8Array<ArrayBuffer> {
+  const body = encoding.createEncoder();
+  write(body);
   const encoder = encoding.createEncoder();
+  encoding.writeVarUint(encoder, channel);
   encoding.writeVarUint(encoder, type);
-  if (subtype !== null) encoding.writeVarUint(encoder, subtype);
-  encoding.writeVarUint8Array(encoder, body);
+  encoding.writeVarUint8Array(encoder, encoding.toUint8Array(body));
   return encoding.toUint8Array(encoder);
+}
+
+/** Both directions read frames alike; `read` knows the bodies of one of them, and answers null to an unknown type. */
+export function* readFrame<Message extends object>(
+  bytes: Uint8Array,
+  read: (type: number, body: decoding.Decoder) => Message | null,
+): Generator<Addressed<Message>> {
+  if (bytes.length === 0) throw new Error("a frame without a message");
+  const decoder = decoding.createDecoder(bytes);
+  for (let count = 1; decoding.hasContent(decoder); count += 1) {
+    if (count > FRAME_MESSAGES_MAX) throw new Error("more messages than a frame may hold");
+    const channel = decoding.readVarUint(decoder);
+    if (channel > CHANNEL_MAX) throw new Error("a channel beyond the last");
+    const type = decoding.readVarUint(decoder);
+    const message = read(type, decoding.createDecoder(decoding.readVarUint8Array(decoder)));
+    if (message === null) continue;
+    if (type >= TYPE_OF_ROOM_MIN !== channel > CONNECTION) {
+      throw new Error(`a message of type ${type} on channel ${channel}`);
+    }
+    yield { channel, ...message };
+  }
+}
+
+/** All that is left of a body. */
+export function readRest(decoder: decoding.Decoder): Uint8Array {
+  return decoding.readTailAsUint8Array(decoder);
+}
+
+function writeBody(body: encoding.Encoder, message: ClientMessage): void {
+  switch (message.type) {
+    case "hello":
+      encoding.writeVarUint(body, message.version);
+      encoding.writeVarUint(body, message.capabilities);
+      encoding.writeVarString(body, message.client);
+      encoding.writeVarString(body, message.token);
+      break;
+    case "token":
+      encoding.writeVarString(body, message.token);
+      break;
+    case "ping":
+    case "pong":
+      encoding.writeUint8Array(body, message.payload);
+      break;
+    case "join":
+      encoding.writeVarString(body, message.name);
+      encoding.writeVarUint(body, message.epoch);
+      encoding.writeVarString(body, message.token);
+      encoding.writeVarUint8Array(body, message.stateVector);
+      break;
+    case "leave":
+      break;
+    case "stateVector":
+      encoding.writeUint8Array(body, message.stateVector);
+      break;
+    case "diff":
+    case "edit":
+      encoding.writeVarUint(body, message.seq);
+      encoding.writeUint8Array(body, message.update);
+      break;
+    case "awareness":
+      encoding.writeUint8Array(body, message.update);
+      break;
+    case "event":
+      encoding.writeVarString(body, message.name);
+      encoding.writeVarString(body, message.payload);
+      break;
+  }
+}
+
+function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
+  switch (type) {
+    case TYPE.welcome:
+      return {
+        type: "welcome",
+        version: decoding.readVarUint(body),
+        capabilities: decoding.readVarUint(body),
+        session: decoding.readVarString(body),
+        timeMs: decoding.readVarUint(body),
+        frameBytesMax: decoding.readVarUint(body),
+        roomsMax: decoding.readVarUint(body),
+        silenceMs: decoding.readVarUint(body),
+      };
+    case TYPE.renew:
+      return { type: "renew", leftMs: decoding.readVarUint(body) };
+    case TYPE.ping:
+      return { type: "ping", payload: readRest(body) };
+    case TYPE.pong:
+      return { type: "pong", payload: readRest(body) };
+    case TYPE.goAway:
+      return {
+        type: "goAway",
+        delayMs: decoding.readVarUint(body),
+        reason: decoding.readVarString(body),
+      };
+    case TYPE.joined:
+      return {
+        type: "joined",
+        epoch: decoding.readVarUint(body),
+        role: decoding.readVarString(body),
+        user: decoding.readVarString(body),
+      };
+    case TYPE.left:
+      return {
+        type: "left",
+        code: decoding.readVarUint(body),
+        reason: decoding.readVarString(body),
+        epoch: decoding.readVarUint(body),
+      };
+    case TYPE.role:
+      return { type: "role", role: decoding.readVarString(body) };
+    case TYPE.stateVector:
+      return { type: "stateVector", stateVector: readRest(body) };
+    case TYPE.diff:
+      return { type: "diff", update: readRest(body) };
+    case TYPE.update:
+      return { type: "update", update: readRest(body) };
+    case TYPE.saved:
+      return { type: "saved", seq: decoding.readVarUint(body) };
+    case TYPE.refused:
+      return { type: "refused", reason: decoding.readVarString(body) };
+    case TYPE.deflatedDiff:
+      return { type: "deflatedDiff", deflated: readRest(body) };
+    case TYPE.awareness:
+      return { type: "awareness", update: readRest(body) };
+    case TYPE.event:
+      return {
+        type: "event",
+        user: decoding.readVarString(body),
+        name: decoding.readVarString(body),
+        payload: decoding.readVarString(body),
+      };
+    default:
+      return null;
+  }
 }

@@ -2,41 +2,78 @@
 
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
-import { BACKOFF_MS_MAX, backoffMs, STABLE_MS_MIN } from "../src/backoff.js";
+import {
+  BACKOFF_MS_BASE,
+  BACKOFF_MS_HERD,
+  BACKOFF_MS_MAX,
+  Backoff,
+  STABLE_MS_MIN,
+} from "../src/backoff.js";
 import { verdict } from "../src/close.js";
 import {
-  AUTHORIZE_MS_MAX,
   CONNECT_MS_MAX,
+  GO_AWAY_MS_MAX,
   PROBE_MS_MAX,
   SILENCE_MS_MAX,
+  SILENCE_MS_MIN,
 } from "../src/connection.js";
-import * as wire from "../src/wire.js";
-import { settled, World } from "./fakes.js";
+import { EMPTY_UPDATE, generator, joined, settled, World, welcome } from "./fakes.js";
 
-const EMPTY_UPDATE = new Uint8Array([0, 0]);
+const SYNCED = { channel: 1, type: "diff", update: EMPTY_UPDATE } as const;
+const PING = { channel: 0, type: "ping", payload: new Uint8Array([7]) } as const;
+const PONG = { channel: 0, type: "pong", payload: new Uint8Array() } as const;
 
 describe("the address", () => {
-  const cases: [string, string, string | undefined, string][] = [
-    ["ws://host:1", "room", undefined, "ws://host:1/yjs/room"],
-    ["https://host/", "room", undefined, "wss://host/yjs/room"],
-    ["http://host/below//", "a/b c?#é", undefined, "ws://host/below/yjs/a%2Fb%20c%3F%23%C3%A9"],
-    ["wss://host", "room", "a b&c", "wss://host/yjs/room?token=a%20b%26c"],
-    ["wss://host", "room", "", "wss://host/yjs/room"],
+  const cases: [string, string][] = [
+    ["ws://host:1", "ws://host:1/v1/connect"],
+    ["https://host/", "wss://host/v1/connect"],
+    ["http://host/below//", "ws://host/below/v1/connect"],
   ];
-  test.each(cases)("%s, %s, token %s", async (url, name, token, expected) => {
+  test.each(cases)("%s", async (url, expected) => {
     const world = new World();
-    world.room({ url, name, ...(token === undefined ? {} : { token }) });
-    await settled();
-    expect(world.socket.url).toBe(expected);
+    world.room({ url, name: "a/b c?#é", token: "secret" });
+    const socket = await world.dial();
+    expect(socket.url).toBe(expected);
+    expect(socket.protocols).toBe("roomtone.v1");
+    expect(socket.take()).toMatchObject([
+      { channel: 0, type: "hello", version: 1, capabilities: 0, token: "secret" },
+      { channel: 1, type: "join", name: "a/b c?#é", epoch: 0, token: "" },
+    ]);
   });
 });
 
 describe("the backoff", () => {
+  const pauses = (backoff: Backoff, count: number) =>
+    Array.from({ length: count }, () => {
+      const pauseMs = backoff.pauseMs();
+      backoff.grow();
+      return pauseMs;
+    });
+
   test("is anything between nothing and a ceiling that doubles up to 30 s", () => {
-    expect([0, 1, 2, 5, 6, 60].map((attempt) => backoffMs(attempt, () => 0.999999))).toEqual([
-      499, 999, 1999, 15999, 29999, 29999,
-    ]);
-    expect([0, 6, 60].map((attempt) => backoffMs(attempt, () => 0))).toEqual([0, 0, 0]);
+    const high = new Backoff(() => 0.999999);
+    expect(pauses(high, 8)).toEqual([499, 999, 1999, 3999, 7999, 15999, 29999, 29999]);
+    high.settle();
+    expect(pauses(high, 6)).toEqual([2499, 4999, 9999, 19999, 29999, 29999]);
+    high.reset();
+    expect(pauses(high, 1)).toEqual([499]);
+    expect(pauses(new Backoff(() => 0), 3)).toEqual([0, 0, 0]);
+  });
+
+  test("mattermost-webapp #10960, phoenix #4045: a restart is not met by a herd", () => {
+    const random = generator(1);
+    const clients = Array.from({ length: 50_000 }, () => {
+      const backoff = new Backoff(random);
+      backoff.settle();
+      return backoff.pauseMs();
+    });
+    const window = 500;
+    for (let from = 0; from < BACKOFF_MS_HERD; from += window / 2) {
+      const share = clients.filter((ms) => ms >= from && ms < from + window).length / 50_000;
+      // A fifth, and what chance adds to it.
+      expect(share).toBeLessThan(0.206);
+    }
+    expect(Math.max(...clients)).toBeGreaterThan(BACKOFF_MS_HERD * 0.99);
   });
 
   test("grows with each failed attempt, and says when the next will be", async () => {
@@ -66,7 +103,47 @@ describe("the backoff", () => {
     const socket = await world.open();
     world.clock.advance(STABLE_MS_MIN);
     socket.end(1012);
-    expect(delay()).toBe(250);
+    expect(delay()).toBe(BACKOFF_MS_HERD / 2);
+    world.retry(room);
+    await settled();
+    world.socket.end(1006);
+    expect(delay()).toBe(BACKOFF_MS_HERD);
+  });
+
+  test.each(["online", "visible"] as const)("is over at %s, and starts low", async (event) => {
+    const world = new World();
+    const room = world.room();
+    await world.open();
+    world.clock.advance(STABLE_MS_MIN);
+    world.socket.end(1006);
+    world.network(event);
+    await settled();
+    expect(world.sockets).toHaveLength(2);
+    world.socket.end(1006);
+    expect((room.retryAt ?? 0) - world.clock.nowMs).toBe(BACKOFF_MS_BASE / 2);
+  });
+});
+
+describe("na11 a server that goes away", () => {
+  test.each([
+    [0, 0],
+    [1_500, 1_500],
+    [2 ** 40, GO_AWAY_MS_MAX],
+  ])("says %i ms: the next attempt comes after %i", async (delayMs, expected) => {
+    const world = new World();
+    const room = world.room();
+    const socket = await world.open();
+    world.clock.advance(STABLE_MS_MIN);
+    socket.say({ channel: 0, type: "goAway", delayMs, reason: "restarting" });
+    expect(room.status).toBe("connected");
+    socket.end(1012);
+    expect((room.retryAt ?? 0) - world.clock.nowMs).toBe(expected);
+    world.retry(room);
+    await settled();
+    expect(world.sockets).toHaveLength(2);
+    // Said for once: from here on it is the backoff as ever.
+    world.socket.end(1006);
+    expect((room.retryAt ?? 0) - world.clock.nowMs).toBe(BACKOFF_MS_HERD / 2);
   });
 });
 
@@ -109,19 +186,6 @@ describe("what a close asks for", () => {
     expect(world.sockets).toHaveLength(2);
     expect(room.refusal).toBeNull();
   });
-
-  test("PermissionDenied is about a change: the connection stays, and the change unsaved", async () => {
-    const world = new World();
-    const room = world.room();
-    const seen: unknown[] = [];
-    room.on("denied", (event) => seen.push(event));
-    const socket = await world.open();
-    room.doc.getText().insert(0, "x");
-    socket.receive(new Uint8Array([2, 0, 2, 110, 111]));
-    expect(seen).toEqual([{ reason: "no" }]);
-    expect(room.status).toBe("connected");
-    expect(room.saved.unsaved).toBe(1);
-  });
 });
 
 describe("a socket that does not open", () => {
@@ -141,7 +205,7 @@ describe("a socket that does not open", () => {
     await settled();
     world.socket.end(1006);
     await settled();
-    expect(world.asked).toEqual(["https://server/yjs/room?token=t"]);
+    expect(world.asked).toEqual(["https://server/v1/connect"]);
     expect(room.refusal).toEqual(refusal);
     expect(room.status).toBe(refusal === null ? "connecting" : "refused");
   });
@@ -177,78 +241,6 @@ describe("a socket that does not open", () => {
   });
 });
 
-describe("the token", () => {
-  test("is asked for at each attempt", async () => {
-    const world = new World();
-    let count = 0;
-    const room = world.room({ token: async () => `t${++count}` });
-    await settled();
-    world.socket.end(1006);
-    world.retry(room);
-    await settled();
-    expect(world.sockets.map((s) => s.url)).toEqual([
-      "ws://server/yjs/room?token=t1",
-      "ws://server/yjs/room?token=t2",
-    ]);
-  });
-
-  test("that is refused is renewed once, and once more after a connection that lasted", async () => {
-    const world = new World();
-    const room = world.room({ token: () => "t" });
-    (await world.open()).end(4401, "expired");
-    expect(room.status).toBe("connecting");
-    world.retry(room);
-    await world.open();
-    world.clock.advance(STABLE_MS_MIN);
-    world.socket.end(4401, "expired");
-    expect(room.status).toBe("connecting");
-    world.retry(room);
-    (await world.open()).end(4401, "expired");
-    expect(room.status).toBe("refused");
-  });
-
-  test("that is a plain string is not tried twice", async () => {
-    const world = new World();
-    const room = world.room({ token: "t" });
-    (await world.open()).end(4401);
-    expect(room.status).toBe("refused");
-  });
-
-  test("whose maker throws, rejects or never answers costs one attempt", async () => {
-    const world = new World();
-    let mode = 0;
-    const room = world.room({
-      token: () => {
-        mode += 1;
-        if (mode === 1) throw new Error("thrown");
-        if (mode === 2) return Promise.reject(new Error("rejected"));
-        if (mode === 3) return new Promise<string>(() => {});
-        return "good";
-      },
-    });
-    await settled();
-    world.retry(room);
-    await settled();
-    world.retry(room);
-    await settled();
-    expect(world.sockets).toHaveLength(0);
-    world.clock.advance(AUTHORIZE_MS_MAX);
-    world.retry(room);
-    await settled();
-    expect(world.socket.url).toContain("token=good");
-    expect(world.errors.map((error) => (error as Error).message)).toEqual(["thrown", "rejected"]);
-  });
-
-  test("that comes after disconnect() opens nothing", async () => {
-    const world = new World();
-    const room = world.room({ token: async () => "late" });
-    room.disconnect();
-    await settled();
-    expect(world.sockets).toHaveLength(0);
-    expect(room.status).toBe("disconnected");
-  });
-});
-
 describe("a dead socket", () => {
   test("that never opens is given up", async () => {
     const world = new World();
@@ -265,11 +257,34 @@ describe("a dead socket", () => {
     const socket = await world.open();
     for (let i = 0; i < 4; i += 1) {
       world.clock.advance(SILENCE_MS_MAX - 1);
-      socket.receive(wire.encodeAwareness(new Uint8Array([0])));
+      socket.say(PING);
+      expect(socket.take().at(-1)).toEqual({ ...PING, type: "pong" });
     }
     expect(room.status).toBe("connected");
     world.clock.advance(SILENCE_MS_MAX);
     expect(room.status).toBe("connecting");
+  });
+
+  test.each([
+    [20_000, 20_000],
+    [60_000, 60_000],
+    [0, SILENCE_MS_MIN],
+  ])("na10 the server says that it may be silent for %i ms: %i", async (silenceMs, expected) => {
+    const world = new World();
+    const room = world.room();
+    const socket = await world.dial();
+    socket.say(welcome({ silenceMs }), joined(1));
+    world.clock.advance(expected - 1);
+    expect(room.status).toBe("connected");
+    world.clock.advance(1);
+    expect(room.status).toBe("connecting");
+    // The next server may say another bound; before it does, the usual one holds.
+    world.retry(room);
+    await world.dial();
+    world.clock.advance(SILENCE_MS_MAX - 1);
+    expect(world.socket.state).toBe("open");
+    world.clock.advance(1);
+    expect(world.socket.state).toBe("closed");
   });
 
   test.each(["online", "offline", "visible"] as const)("is found out at %s", async (event) => {
@@ -278,8 +293,8 @@ describe("a dead socket", () => {
     const socket = await world.open();
     socket.take();
     world.network(event);
-    expect(socket.take().map((message) => message.type)).toEqual(["step1", "awareness"]);
-    socket.receive(wire.encodeStep2(EMPTY_UPDATE));
+    expect(socket.takeTypes()).toEqual(["ping", "awareness"]);
+    socket.say(PONG);
     world.clock.advance(PROBE_MS_MAX);
     expect(room.status).toBe("connected");
     world.network(event);
@@ -342,128 +357,33 @@ test("the status goes from connecting to connected and back, and is told once ea
   expect(world.socket.closedWith).toBe(1000);
 });
 
-test("sync is told at the first Step2 of each connection, and taken back at its loss", async () => {
+test("sync is told at the first Diff of each connection, and taken back at its loss", async () => {
   const world = new World();
   const room = world.room();
   const seen: boolean[] = [];
   const unsubscribe = room.on("sync", (synced) => seen.push(synced));
   const socket = await world.open();
   expect(room.synced).toBe(false);
-  socket.receive(wire.encodeStep2(EMPTY_UPDATE));
-  socket.receive(wire.encodeStep2(EMPTY_UPDATE));
+  socket.say(SYNCED);
+  socket.say(SYNCED);
   expect(room.synced).toBe(true);
   socket.end(1006);
   expect(room.synced).toBe(false);
   expect(seen).toEqual([true, false]);
   unsubscribe();
   world.retry(room);
-  (await world.open()).receive(wire.encodeStep2(EMPTY_UPDATE));
+  (await world.open()).say(SYNCED);
   expect(seen).toEqual([true, false]);
 });
 
-describe("what the application throws", () => {
-  test("in a listener reaches onError and nothing else", async () => {
-    const world = new World();
-    const room = world.room();
-    const boom = new Error("boom");
-    const throws = () => {
-      throw boom;
-    };
-    const seen: boolean[] = [];
-    room.on("status", throws);
-    room.on("saved", throws);
-    room.on("sync", throws);
-    room.on("sync", (synced) => seen.push(synced));
-    room.awareness.on("change", throws);
-    const socket = await world.open();
-    socket.receive(wire.encodeStep2(EMPTY_UPDATE));
-    room.doc.getText().insert(0, "x");
-    socket.end(1006);
-    expect(seen).toEqual([true, false]);
-    expect(new Set(world.errors)).toEqual(new Set([boom]));
-    world.retry(room);
-    await world.open();
-    expect(room.status).toBe("connected");
-  });
-
-  test("in an observer of the document costs neither the update nor the connection", async () => {
-    const world = new World();
-    const room = world.room();
-    room.doc.getText().observe(() => {
-      throw new Error("boom");
-    });
-    const other = new Y.Doc();
-    other.getText().insert(0, "hello");
-    const socket = await world.open();
-    socket.receive(wire.encodeStep2(Y.encodeStateAsUpdate(other)));
-    expect(room.doc.getText().toString()).toBe("hello");
-    expect(room.synced).toBe(true);
-    expect(world.errors).toHaveLength(1);
-  });
-
-  test("even in onError harms nobody", async () => {
-    const world = new World();
-    const room = world.room({
-      onError: () => {
-        throw new Error("again");
-      },
-    });
-    room.on("status", () => {
-      throw new Error("boom");
-    });
-    await world.open();
-    expect(room.status).toBe("connected");
-  });
-
-  test("a listener may disconnect or destroy in the middle of anything", async () => {
-    for (const act of ["disconnect", "destroy"] as const) {
-      for (const name of ["status", "sync", "saved"] as const) {
-        const world = new World();
-        const room = world.room();
-        const socket = await world.open();
-        room.on(name, () => room[act]());
-        socket.receive(wire.encodeStep2(EMPTY_UPDATE));
-        room.doc.getText().insert(0, "x");
-        socket.end(1006);
-        await settled();
-        expect([name, act, room.status]).toEqual([name, act, "disconnected"]);
-        expect(world.clock.timers.size).toBe(0);
-      }
-    }
-  });
-});
-
-describe("broken frames", () => {
-  test.each([
-    ["an unfinished number", [0x80]],
-    ["a length beyond the frame", [0, 2, 200, 1]],
-    ["an update that is none", [0, 2, 3, 9, 9, 9]],
-    ["a Step2 that is none", [0, 1, 3, 9, 9, 9]],
-  ])("%s: the connection starts anew", async (_name, bytes) => {
-    const world = new World();
-    const room = world.room();
-    (await world.open()).receive(new Uint8Array(bytes));
-    expect(room.status).toBe("connecting");
-    expect(room.synced).toBe(false);
-    expect(world.errors).toHaveLength(1);
-  });
-
-  test.each([
-    ["a message of an unknown kind", [99, 1, 2, 3]],
-    ["an empty frame", []],
-    ["awareness that is no JSON", [1, 5, 1, 7, 1, 1, 123]],
-  ])("%s: passed over", async (_name, bytes) => {
-    const world = new World();
-    const room = world.room();
-    (await world.open()).receive(new Uint8Array(bytes));
-    expect(room.status).toBe("connected");
-  });
-
-  test("a text frame: passed over", async () => {
-    const world = new World();
-    const room = world.room();
-    (await world.open()).onmessage?.({ data: "hello" });
-    expect(room.status).toBe("connected");
+test("na2 a server of another version is not asked again", async () => {
+  const world = new World();
+  const room = world.room();
+  (await world.dial()).say(welcome({ version: 2 }));
+  expect(room.status).toBe("refused");
+  expect(room.refusal).toEqual({
+    code: 4400,
+    reason: "the server speaks version 2, and this client 1",
   });
 });
 
@@ -477,7 +397,7 @@ test("destroy leaves no timer, no listener and no socket behind", async () => {
   room.destroy();
   room.connect();
   await settled();
-  expect(socket.take()).toMatchObject([{ type: "awareness" }]);
+  expect(socket.takeTypes()).toEqual(["awareness", "leave"]);
   expect(socket.closedWith).toBe(1000);
   expect(world.sockets).toHaveLength(1);
   expect(world.clock.timers.size).toBe(0);

@@ -1,8 +1,17 @@
 // A clock, a network and sockets that tests move by hand.
 
 import type { Awareness } from "y-protocols/awareness";
-import { type Environment, type NetworkEvent, Room, type RoomOptions } from "../src/index.js";
-import * as wire from "../src/wire.js";
+import {
+  Client,
+  type ClientOptions,
+  type Environment,
+  type Inflate,
+  type NetworkEvent,
+  Room,
+  type RoomOptions,
+} from "../src/index.js";
+import type { Addressed, ClientMessage, ServerMessage, Welcome } from "../src/wire.js";
+import { decodeClientFrame, serverFrame } from "./wire-server.js";
 
 interface Timer {
   readonly at: number;
@@ -43,11 +52,15 @@ export class FakeSocket {
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
   onerror: ((event: unknown) => void) | null = null;
+  /** Frames that nobody took yet. */
   readonly sent: Uint8Array[] = [];
   state: "connecting" | "open" | "closed" = "connecting";
   closedWith: number | undefined;
 
-  constructor(readonly url: string) {}
+  constructor(
+    readonly url: string,
+    readonly protocols: string,
+  ) {}
 
   send(bytes: Uint8Array): void {
     if (this.state !== "open") throw new Error("not open");
@@ -66,6 +79,11 @@ export class FakeSocket {
     this.onopen?.({});
   }
 
+  /** A frame of the server's. */
+  say(...messages: Addressed<ServerMessage>[]): void {
+    this.receive(serverFrame(...messages));
+  }
+
   receive(bytes: Uint8Array<ArrayBuffer>): void {
     this.onmessage?.({ data: bytes.buffer.slice(0) });
   }
@@ -76,40 +94,83 @@ export class FakeSocket {
   }
 
   /** The messages sent since the last call. */
-  take(): wire.Message[] {
-    return this.sent.splice(0).flatMap((bytes) => [...wire.decodeFrame(bytes)]);
+  take(): Addressed<ClientMessage>[] {
+    return this.sent.splice(0).flatMap((bytes) => [...decodeClientFrame(bytes)]);
+  }
+
+  /** The types of the messages sent since the last call. */
+  takeTypes(): string[] {
+    return this.take().map((message) => message.type);
   }
 }
+
+export const EMPTY_UPDATE = new Uint8Array([0, 0]);
+export const EMPTY_STATE_VECTOR = new Uint8Array([0]);
+const NOBODY = new Uint8Array([0]);
+
+export function welcome(changed: Partial<Welcome> = {}): Addressed<Welcome> {
+  return {
+    channel: 0,
+    type: "welcome",
+    version: 1,
+    capabilities: 1,
+    session: "s-1",
+    timeMs: 1_760_000_000_000,
+    frameBytesMax: 16 * 1024 * 1024,
+    roomsMax: 100,
+    silenceMs: 30_000,
+    ...changed,
+  };
+}
+
+export function joined(channel: number, epoch = 1, role = "editor", user = ""): ServerFrame {
+  return { channel, type: "joined", epoch, role, user };
+}
+
+/** What follows a Joined where the server has nothing. */
+export function emptySync(channel = 1): ServerFrame[] {
+  return [
+    { channel, type: "stateVector", stateVector: EMPTY_STATE_VECTOR },
+    { channel, type: "diff", update: EMPTY_UPDATE },
+    { channel, type: "awareness", update: NOBODY },
+  ];
+}
+
+export type ServerFrame = Addressed<ServerMessage>;
 
 export class World {
   readonly clock = new Clock();
   readonly sockets: FakeSocket[] = [];
   readonly listeners = new Set<(event: NetworkEvent) => void>();
   readonly errors: unknown[] = [];
-  randomNext = 0.5;
+  random = (): number => 0.5;
   /** What the server says to a plain request. */
   httpNext: { status: number; body: string } | null = null;
   readonly asked: string[] = [];
+  inflate: Inflate | null = null;
 
-  readonly environment: Environment = {
-    WebSocket: recordingSocketClass(this.sockets),
-    setTimeout: this.clock.setTimeout,
-    clearTimeout: this.clock.clearTimeout,
-    now: () => this.clock.nowMs,
-    random: () => this.randomNext,
-    fetch: async (url) => {
-      this.asked.push(url);
-      const answer = this.httpNext;
-      if (answer === null) throw new TypeError("failed to fetch");
-      return { status: answer.status, text: async () => answer.body };
-    },
-    network: {
-      subscribe: (listener) => {
-        this.listeners.add(listener);
-        return () => this.listeners.delete(listener);
+  get environment(): Environment {
+    return {
+      WebSocket: recordingSocketClass(this.sockets),
+      setTimeout: this.clock.setTimeout,
+      clearTimeout: this.clock.clearTimeout,
+      now: () => this.clock.nowMs,
+      random: () => this.random(),
+      inflate: this.inflate,
+      fetch: async (url) => {
+        this.asked.push(url);
+        const answer = this.httpNext;
+        if (answer === null) throw new TypeError("failed to fetch");
+        return { status: answer.status, text: async () => answer.body };
       },
-    },
-  };
+      network: {
+        subscribe: (listener) => {
+          this.listeners.add(listener);
+          return () => this.listeners.delete(listener);
+        },
+      },
+    };
+  }
 
   room(options: Partial<RoomOptions> = {}): Room {
     return new Room({
@@ -121,10 +182,19 @@ export class World {
     });
   }
 
-  /** Lets just so much time pass that the room makes its next attempt. */
-  retry(room: Room): void {
-    if (room.retryAt === null) throw new Error("no attempt is waited for");
-    this.clock.advance(room.retryAt - this.clock.nowMs);
+  client(options: Partial<ClientOptions> = {}): Client {
+    return new Client({
+      url: "ws://server",
+      environment: this.environment,
+      onError: (error) => this.errors.push(error),
+      ...options,
+    });
+  }
+
+  /** Lets just so much time pass that the next attempt is made. */
+  retry({ retryAt }: { readonly retryAt: number | null }): void {
+    if (retryAt === null) throw new Error("no attempt is waited for");
+    this.clock.advance(retryAt - this.clock.nowMs);
   }
 
   network(event: NetworkEvent): void {
@@ -137,12 +207,29 @@ export class World {
     return socket;
   }
 
-  /** Waits for the promises (an address, a token), and opens the newest socket. */
-  async open(): Promise<FakeSocket> {
+  /** Waits for the promises (a token), and opens the newest socket. */
+  async dial(): Promise<FakeSocket> {
     await settled();
     this.socket.open();
     return this.socket;
   }
+
+  /** The same, and the server lets everybody in who asked in the first frame. */
+  async open(): Promise<FakeSocket> {
+    const socket = await this.dial();
+    admit(socket);
+    return socket;
+  }
+}
+
+/** Welcomes the socket and answers its Joins with Joined, without what follows. Leaves all that was sent to be taken. */
+export function admit(socket: FakeSocket, changed: Partial<Welcome> = {}): void {
+  const sent = socket.sent.flatMap((bytes) => [...decodeClientFrame(bytes)]);
+  const joins = sent.filter((message) => message.type === "join");
+  socket.say(
+    welcome(changed),
+    ...joins.map(({ channel, epoch }) => joined(channel, epoch === 0 ? 1 : epoch)),
+  );
 }
 
 /** All promises that are ready have run. */
@@ -154,10 +241,21 @@ export function names(awareness: Awareness): string[] {
   return [...awareness.getStates().values()].map((state) => state.name ?? "?").sort();
 }
 
+/** mulberry32: the same numbers for the same seed. */
+export function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
 function recordingSocketClass(sockets: FakeSocket[]) {
   return class extends FakeSocket {
-    constructor(url: string) {
-      super(url);
+    constructor(url: string, protocols: string) {
+      super(url, protocols);
       sockets.push(this);
     }
   };

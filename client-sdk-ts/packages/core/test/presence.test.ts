@@ -4,7 +4,7 @@ import * as decoding from "lib0/decoding";
 import { expect, test } from "vitest";
 import { Awareness, encodeAwarenessUpdate } from "y-protocols/awareness";
 import * as Y from "yjs";
-import * as wire from "../src/wire.js";
+import type { Addressed, AwarenessUpdate, ClientMessage } from "../src/wire.js";
 import { names, settled, World } from "./fakes.js";
 
 function peer(name: string): Awareness {
@@ -13,12 +13,13 @@ function peer(name: string): Awareness {
   return awareness;
 }
 
-function frameOf(awareness: Awareness) {
-  return wire.encodeAwareness(encodeAwarenessUpdate(awareness, [awareness.clientID]));
+function messageOf(awareness: Awareness): Addressed<AwarenessUpdate> {
+  const update = encodeAwarenessUpdate(awareness, [awareness.clientID]);
+  return { channel: 1, type: "awareness", update };
 }
 
 /** The clock in an awareness update of one client. */
-function clockIn(message: wire.Message | undefined, clientID: number): number {
+function clockIn(message: ClientMessage | undefined, clientID: number): number {
   if (message?.type !== "awareness") throw new Error("not an awareness message");
   const decoder = decoding.createDecoder(message.update);
   expect(decoding.readVarUint(decoder)).toBe(1);
@@ -26,18 +27,18 @@ function clockIn(message: wire.Message | undefined, clientID: number): number {
   return decoding.readVarUint(decoder);
 }
 
-test("y-websocket #122: each open bumps the own clock, so that presence returns at once", async () => {
+test("y-websocket #122: each join bumps the own clock, so that presence returns at once", async () => {
   const world = new World();
   const room = world.room();
   room.awareness.setLocalState({ name: "me" });
   const id = room.awareness.clientID;
   const first = (await world.open()).take();
-  expect(first.map((message) => message.type)).toEqual(["step1", "awareness"]);
+  expect(first.map((message) => message.type)).toEqual(["hello", "join", "awareness"]);
   world.socket.end(1006);
   world.retry(room);
   const second = (await world.open()).take();
-  expect(second.map((message) => message.type)).toEqual(["step1", "awareness"]);
-  expect(clockIn(second[1], id)).toBeGreaterThan(clockIn(first[1], id));
+  expect(second.map((message) => message.type)).toEqual(["hello", "join", "awareness"]);
+  expect(clockIn(second[2], id)).toBeGreaterThan(clockIn(first[2], id));
   room.destroy();
 });
 
@@ -45,7 +46,7 @@ test("a client that shows nothing sends nothing", async () => {
   const world = new World();
   const room = world.room();
   room.awareness.setLocalState(null);
-  expect((await world.open()).take().map((message) => message.type)).toEqual(["step1"]);
+  expect((await world.open()).take().map((message) => message.type)).toEqual(["hello", "join"]);
   room.destroy();
 });
 
@@ -54,12 +55,12 @@ test("people are forgotten when the socket goes, and return with the clock they 
   const room = world.room();
   room.awareness.setLocalState({ name: "me" });
   const ada = peer("ada");
-  (await world.open()).receive(frameOf(ada));
+  (await world.open()).say(messageOf(ada));
   expect(names(room.awareness)).toEqual(["ada", "me"]);
   world.socket.end(1006);
   expect(names(room.awareness)).toEqual(["me"]);
   world.retry(room);
-  (await world.open()).receive(frameOf(ada));
+  (await world.open()).say(messageOf(ada));
   expect(names(room.awareness)).toEqual(["ada", "me"]);
   ada.destroy();
   room.destroy();
@@ -73,7 +74,7 @@ test("yjs #732: what others show is never sent back", async () => {
   socket.take();
   for (let move = 0; move < 5; move += 1) {
     ada.setLocalState({ name: "ada", move });
-    socket.receive(frameOf(ada));
+    socket.say(messageOf(ada));
   }
   expect(socket.take()).toEqual([]);
   room.awareness.setLocalState({ name: "me" });
@@ -88,25 +89,15 @@ test("a client that is declared gone says that it is still here", async () => {
   room.awareness.setLocalState({ name: "me" });
   const id = room.awareness.clientID;
   const socket = await world.open();
-  const clock = clockIn(socket.take()[1], id);
+  const clock = clockIn(socket.take()[2], id);
   const gone = new Awareness(new Y.Doc());
   gone.clientID = id;
   gone.states.clear();
   gone.meta.set(id, { clock, lastUpdated: 0 });
-  socket.receive(wire.encodeAwareness(encodeAwarenessUpdate(gone, [id])));
+  socket.say({ channel: 1, type: "awareness", update: encodeAwarenessUpdate(gone, [id]) });
   expect(names(room.awareness)).toEqual(["me"]);
   expect(clockIn(socket.take()[0], id)).toBe(clock + 1);
   gone.destroy();
-  room.destroy();
-});
-
-test("QueryAwareness is answered", async () => {
-  const world = new World();
-  const room = world.room();
-  const socket = await world.open();
-  socket.take();
-  socket.receive(new Uint8Array([3]));
-  expect(socket.take()).toMatchObject([{ type: "awareness" }]);
   room.destroy();
 });
 
@@ -115,10 +106,11 @@ test("leaving tells the others before the socket closes", async () => {
   const room = world.room();
   const id = room.awareness.clientID;
   const socket = await world.open();
-  const clock = clockIn(socket.take()[1], id);
+  const clock = clockIn(socket.take()[2], id);
   room.destroy();
   await settled();
-  const [last] = socket.take();
+  const [last, leave] = socket.take();
   expect(clockIn(last, id)).toBe(clock + 1);
+  expect(leave).toEqual({ channel: 1, type: "leave" });
   expect(last?.type === "awareness" && new TextDecoder().decode(last.update)).toContain("null");
 });

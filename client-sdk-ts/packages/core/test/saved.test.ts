@@ -1,11 +1,10 @@
-// "Is it saved?" Pains: hocuspocus #183, #548, #614, #635, #654, #825; outline #3230.
+// "Is it saved?" Pains: hocuspocus #183, #548, #614, #635, #654, #825; outline #3230; hedgedoc #6608; y-sweet #415.
 
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import type { Room, Saved } from "../src/index.js";
-import { CHANGES_COUNT_MAX } from "../src/saved.js";
-import { type FakeSocket, World } from "./fakes.js";
-import { FakeServer } from "./server.js";
+import { EMPTY_STATE_VECTOR, type FakeSocket, settled, World } from "./fakes.js";
+import { FakeServer, holds } from "./server.js";
 
 class Pair {
   readonly world = new World();
@@ -14,7 +13,7 @@ class Pair {
   readonly seen: Saved["state"][] = [];
 
   constructor(doc?: Y.Doc) {
-    this.world.randomNext = 0;
+    this.world.random = () => 0;
     this.room = this.world.room(doc === undefined ? {} : { doc });
     this.room.on("saved", ({ state }) => {
       if (this.seen.at(-1) !== state) this.seen.push(state);
@@ -27,8 +26,9 @@ class Pair {
 
   async join(): Promise<FakeSocket> {
     this.world.clock.advance(0);
-    const socket = await this.world.open();
-    this.server.join(socket);
+    const socket = await this.world.dial();
+    this.server.accept(socket);
+    this.server.read();
     this.server.read();
     return socket;
   }
@@ -44,7 +44,7 @@ class Pair {
   }
 }
 
-test("nothing done is saved; a change is saved when it comes back, not when it is sent", async () => {
+test("na4 nothing done is saved; a change is saved when the server says so, not when it is sent", async () => {
   const pair = new Pair();
   await pair.join();
   pair.server.commit();
@@ -105,6 +105,7 @@ test("the work of others confirms nothing", async () => {
   pair.expect("saving", 1);
   expect(pair.text.toString()).toContain("theirs");
   expect(other.saved.state).toBe("saved");
+  expect(frames).toHaveLength(1);
   mine.sent.push(...frames);
   pair.server.read();
   pair.server.commit();
@@ -130,7 +131,7 @@ test("offline work is counted, and saved after the return", async () => {
   pair.expect("saving", 2);
   pair.server.commit();
   pair.expect("saved", 0);
-  expect(pair.server.disk.getText("t").toString()).toBe(pair.text.toString());
+  expect(pair.server.disk().getText("t").toString()).toBe(pair.text.toString());
 });
 
 test("what the document held at the start, or got from elsewhere, is unsaved work too", async () => {
@@ -145,10 +146,10 @@ test("what the document held at the start, or got from elsewhere, is unsaved wor
   await pair.join();
   pair.server.commit();
   pair.expect("saved", 0);
-  expect(pair.server.disk.getText("t").toString()).toBe(doc.getText("t").toString());
+  expect(pair.server.disk().getText("t").toString()).toBe(doc.getText("t").toString());
 });
 
-describe("a socket that drops between the change and its echo", () => {
+describe("a socket that drops between the change and its confirmation", () => {
   test("before the server read it: sent again", async () => {
     const pair = new Pair();
     await pair.join();
@@ -176,7 +177,7 @@ describe("a socket that drops between the change and its echo", () => {
     pair.expect("saved", 0);
   });
 
-  test("after the server read it, and with new work besides: the echo holds only what is new", async () => {
+  test("after the server read it, and with new work besides", async () => {
     const pair = new Pair();
     await pair.join();
     pair.text.insert(0, "abc");
@@ -205,11 +206,11 @@ describe("a socket that drops between the change and its echo", () => {
     pair.expect("saving", 2);
     pair.server.commit();
     pair.expect("saved", 0);
-    expect(pair.server.disk.getText("t").toString()).toBe("bc");
+    expect(pair.server.disk().getText("t").toString()).toBe("bc");
   });
 });
 
-test("Step2 shows what is in the server's memory, deletions included: it confirms nothing", async () => {
+test("na3 the server's Diff shows what is in its memory, deletions included: it confirms nothing", async () => {
   const pair = new Pair();
   await pair.join();
   pair.text.insert(0, "abc");
@@ -223,26 +224,132 @@ test("Step2 shows what is in the server's memory, deletions included: it confirm
   pair.expect("saving", 1);
 });
 
-test("changes made while the first exchange is under way are held back, and go with the answer", async () => {
+test("na3 changes made while the first exchange is under way are held back, and go with the answer", async () => {
   const pair = new Pair();
   const socket = await pair.world.open();
   pair.text.insert(0, "early");
-  expect(socket.take().map((message) => message.type)).toEqual(["step1", "awareness"]);
-  pair.server.join(socket);
-  expect(socket.take().map((message) => message.type)).toEqual(["step2"]);
+  expect(socket.takeTypes()).toEqual(["hello", "join", "awareness"]);
+  socket.say({ channel: 1, type: "stateVector", stateVector: EMPTY_STATE_VECTOR });
+  expect(socket.take()).toMatchObject([{ type: "diff", seq: 1 }]);
   pair.text.insert(0, "late ");
-  expect(socket.take().map((message) => message.type)).toEqual(["update"]);
+  expect(socket.take()).toMatchObject([{ type: "edit", seq: 2 }]);
   pair.expect("saving", 2);
+  socket.say({ channel: 1, type: "saved", seq: 1 });
+  pair.expect("saving", 1);
+  socket.say({ channel: 1, type: "saved", seq: 2 });
+  pair.expect("saved", 0);
 });
 
-test("more changes than are counted apart stay counted, and are confirmed", async () => {
+test("na3 na4 a StateVector later on is answered too, with the next number", async () => {
   const pair = new Pair();
-  const count = CHANGES_COUNT_MAX + 500;
-  for (let i = 0; i < count; i += 1) pair.text.insert(0, "x");
-  pair.expect("offline", count);
+  const socket = await pair.join();
+  pair.text.insert(0, "a");
+  socket.take();
+  socket.say({ channel: 1, type: "stateVector", stateVector: EMPTY_STATE_VECTOR });
+  const [diff] = socket.take();
+  expect(diff).toMatchObject({ type: "diff", seq: 3 });
+  expect(diff?.type === "diff" && holds(pair.room.doc, diff.update)).toBe(true);
+  socket.say({ channel: 1, type: "saved", seq: 2 });
+  pair.expect("saved", 0);
+});
+
+test("na4 numbers begin anew with each Join, and those of the last one mean nothing", async () => {
+  const pair = new Pair();
+  const first = await pair.join();
+  for (let i = 0; i < 5; i += 1) pair.text.insert(0, "x");
+  pair.drop();
+  pair.world.clock.advance(0);
+  await pair.world.open();
+  first.say({ channel: 1, type: "saved", seq: 6 });
+  pair.expect("saving", 5);
+  const second = pair.world.socket;
+  second.take();
+  // Nothing is carried by the new membership yet: a number from before it confirms nothing.
+  second.say({ channel: 1, type: "saved", seq: 6 });
+  pair.expect("saving", 5);
+  second.say({ channel: 1, type: "stateVector", stateVector: EMPTY_STATE_VECTOR });
+  expect(second.take()).toMatchObject([{ type: "diff", seq: 1 }]);
+  second.say({ channel: 1, type: "saved", seq: 1 });
+  pair.expect("saved", 0);
+});
+
+test("many changes stay counted, and are confirmed with one number", async () => {
+  const pair = new Pair();
   await pair.join();
   pair.server.commit();
+  for (let i = 0; i < 1_500; i += 1) pair.text.insert(0, "x");
+  pair.expect("saving", 1_500);
+  pair.server.read();
+  pair.server.commit();
   pair.expect("saved", 0);
+});
+
+describe("na7 a change that the server refuses", () => {
+  test("stays unsaved, and is told", async () => {
+    const pair = new Pair();
+    pair.server.role = "viewer";
+    const denied: unknown[] = [];
+    pair.room.on("denied", (event) => denied.push(event));
+    const socket = await pair.join();
+    pair.server.commit();
+    pair.expect("saved", 0);
+    pair.text.insert(0, "no");
+    pair.server.read();
+    pair.server.commit();
+    expect(denied).toEqual([{ reason: "you may only read" }]);
+    pair.expect("saving", 1);
+    // The server could not place what follows.
+    pair.text.insert(0, "no ");
+    expect(socket.take()).toEqual([]);
+    pair.expect("saving", 2);
+    expect(pair.room.status).toBe("connected");
+  });
+
+  test("is taken, with all that followed, when the role allows it", async () => {
+    const pair = new Pair();
+    pair.server.role = "viewer";
+    await pair.join();
+    pair.text.insert(0, "b");
+    pair.server.read();
+    pair.text.insert(0, "a");
+    pair.server.setRole("editor");
+    pair.server.read();
+    pair.server.read();
+    pair.server.commit();
+    pair.expect("saved", 0);
+    expect(pair.server.disk().getText("t").toString()).toBe("ab");
+    pair.text.insert(2, "c");
+    pair.server.read();
+    pair.server.commit();
+    pair.expect("saved", 0);
+  });
+});
+
+describe("whenSaved", () => {
+  test("resolves when all is on the disk, and at once when it is", async () => {
+    const pair = new Pair();
+    await pair.room.whenSaved();
+    pair.text.insert(0, "a");
+    let isSaved = false;
+    const waiting = pair.room.whenSaved().then(() => {
+      isSaved = true;
+    });
+    await pair.join();
+    await settled();
+    expect(isSaved).toBe(false);
+    pair.server.commit();
+    await waiting;
+    expect(pair.room.saved.unsaved).toBe(0);
+  });
+
+  test("rejects when the room ends before that", async () => {
+    const pair = new Pair();
+    pair.text.insert(0, "a");
+    const before = pair.room.whenSaved();
+    pair.room.destroy();
+    await expect(before).rejects.toMatchObject({ code: "room_destroyed" });
+    await expect(pair.room.whenSaved()).rejects.toMatchObject({ code: "room_destroyed" });
+  });
 });
 
 test("an edit that an observer makes while an update is applied is counted and sent", async () => {
@@ -261,111 +368,5 @@ test("an edit that an observer makes while an update is applied is counted and s
   pair.server.read();
   pair.server.commit();
   pair.expect("saved", 0);
-  expect(pair.server.disk.getMap("m").get("seen")).toBe(true);
+  expect(pair.server.disk().getMap("m").get("seen")).toBe(true);
 });
-
-describe("random edits, drops, crashes and commits", () => {
-  const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
-  test.each(seeds)("seed %i: what is shown as saved is on the disk", async (seed) => {
-    const random = generator(seed);
-    const pick = (n: number) => Math.floor(random() * n);
-    const world = new World();
-    const server = new FakeServer();
-    const rooms = [world.room({ connect: false }), world.room({ connect: false })];
-    const sockets = new Map<Room, FakeSocket>();
-
-    const connect = async (room: Room) => {
-      room.connect();
-      const socket = await world.open();
-      sockets.set(room, socket);
-      server.join(socket);
-    };
-    // A room answers for what was done in it. What it saw of others' work is theirs to answer for.
-    const done = new Map<Room, Uint8Array[]>(rooms.map((room) => [room, []]));
-    for (const room of rooms) {
-      room.doc.on("update", (update: Uint8Array, origin: unknown) => {
-        if (origin !== room) done.get(room)?.push(update);
-      });
-    }
-    const check = () => {
-      for (const room of rooms) {
-        if (room.saved.unsaved > 0) continue;
-        expect(done.get(room)?.every((update) => holds(server.disk, update))).toBe(true);
-      }
-    };
-
-    for (let step = 0; step < 120; step += 1) {
-      const room = rooms[pick(rooms.length)] as Room;
-      const text = room.doc.getText("t");
-      switch (pick(8)) {
-        case 0:
-        case 1:
-          text.insert(pick(text.length + 1), "ab".repeat(1 + pick(3)));
-          break;
-        case 2:
-          if (text.length > 0) {
-            const at = pick(text.length);
-            text.delete(at, Math.min(1 + pick(4), text.length - at));
-          }
-          break;
-        case 3:
-        case 4:
-          server.read();
-          break;
-        case 5:
-          server.commit();
-          break;
-        case 6:
-          if (room.status === "connected") {
-            server.leave(sockets.get(room) as FakeSocket);
-            room.disconnect();
-          } else {
-            await connect(room);
-          }
-          break;
-        case 7:
-          if (pick(4) === 0) {
-            server.crash();
-            for (const each of rooms) each.disconnect();
-          }
-          break;
-      }
-      check();
-    }
-
-    for (const room of rooms) if (room.status !== "connected") await connect(room);
-    server.read();
-    server.commit();
-    server.read();
-    server.commit();
-    check();
-    for (const room of rooms) {
-      expect(room.saved.unsaved).toBe(0);
-      expect(room.doc.getText("t").toString()).toBe(server.disk.getText("t").toString());
-      room.destroy();
-    }
-  });
-});
-
-/** Whether `disk` has every insert and every deletion of the update. */
-function holds(disk: Y.Doc, update: Uint8Array): boolean {
-  const probe = new Y.Doc();
-  Y.applyUpdate(probe, Y.encodeStateAsUpdate(disk));
-  let changed = false;
-  probe.on("update", () => {
-    changed = true;
-  });
-  Y.applyUpdate(probe, update);
-  return !changed;
-}
-
-/** mulberry32: the same numbers for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}

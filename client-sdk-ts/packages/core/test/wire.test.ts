@@ -1,42 +1,113 @@
-// The dialect, byte for byte.
+// The dialect, byte for byte: the vectors that the server's tests read too.
 
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import packageJson from "../package.json" with { type: "json" };
+import { CLIENT_NAME } from "../src/link.js";
 import * as wire from "../src/wire.js";
+import { decodeClientFrame, serverFrame } from "./wire-server.js";
 
-const bytes = (hex: string) =>
-  Uint8Array.from(hex.split(" ").filter(Boolean), (pair) => Number.parseInt(pair, 16));
+type From = "client" | "server";
 
-const messages: [string, string, wire.Message[]][] = [
-  ["Step1", "00 00 01 00", [{ type: "step1", stateVector: bytes("00") }]],
-  ["Step2", "00 01 02 00 00", [{ type: "step2", update: bytes("00 00") }]],
-  ["Update", "00 02 02 00 00", [{ type: "update", update: bytes("00 00") }]],
-  ["Awareness", "01 01 00", [{ type: "awareness", update: bytes("00") }]],
-  ["PermissionDenied", "02 00 02 6e 6f", [{ type: "denied", reason: "no" }]],
-  ["Auth granted", "02 01", []],
-  ["QueryAwareness", "03", [{ type: "query" }]],
-  ["nothing", "", []],
-  ["an unknown kind", "63 01 02", []],
-  [
-    "two in one frame",
-    "00 01 02 00 00 01 01 00",
-    [
-      { type: "step2", update: bytes("00 00") },
-      { type: "awareness", update: bytes("00") },
-    ],
-  ],
-];
+interface Vector {
+  readonly name: string;
+  readonly from: From;
+  readonly hex: string;
+}
 
-test.each(messages)("reads %s", (_name, hex, expected) => {
-  expect([...wire.decodeFrame(bytes(hex))]).toEqual(expected);
+interface GoodVector extends Vector {
+  readonly messages: readonly Record<string, unknown>[];
+}
+
+const vectors: { good: GoodVector[]; bad: Vector[] } = JSON.parse(
+  readFileSync(new URL("../../../../docs/vectors/native.json", import.meta.url), "utf8"),
+);
+
+/** The fields that are bytes, and hexadecimal in the vectors. */
+const BYTES = new Set(["payload", "stateVector", "update", "deflated"]);
+
+const fromHex = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
+const toHex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+/** A message as the vectors write it. The payload of an event is text in both. */
+function written(message: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(message).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? toHex(value) : value,
+    ]),
+  );
+}
+
+function read<Message>(vector: Record<string, unknown>): wire.Addressed<Message> {
+  const isBytes = (name: string) =>
+    BYTES.has(name) && !(vector.type === "event" && name === "payload");
+  return Object.fromEntries(
+    Object.entries(vector).map(([name, value]) => [
+      name,
+      isBytes(name) ? fromHex(String(value)) : value,
+    ]),
+  ) as wire.Addressed<Message>;
+}
+
+function decode(from: From, bytes: Uint8Array): wire.Addressed<{ type: string }>[] {
+  return [...(from === "server" ? wire.decodeFrame(bytes) : decodeClientFrame(bytes))];
+}
+
+function encode({ from, messages }: GoodVector): Uint8Array {
+  if (from === "server") {
+    return serverFrame(...messages.map((message) => read<wire.ServerMessage>(message)));
+  }
+  return wire.frameOf(
+    messages.map((message) => {
+      const { channel, ...body } = read<wire.ClientMessage>(message);
+      return wire.encodeMessage(channel, body as wire.ClientMessage);
+    }),
+  );
+}
+
+test("the vectors know every message", () => {
+  const seen = new Set(vectors.good.flatMap(({ messages }) => messages.map(({ type }) => type)));
+  expect([...seen].sort()).toEqual(Object.keys(wire.TYPE).sort());
+  expect(vectors.bad.length).toBeGreaterThan(0);
 });
 
-test("writes what it reads", () => {
-  expect(wire.encodeStep1(bytes("00"))).toEqual(bytes("00 00 01 00"));
-  expect(wire.encodeStep2(bytes("00 00"))).toEqual(bytes("00 01 02 00 00"));
-  expect(wire.encodeUpdate(bytes("00 00"))).toEqual(bytes("00 02 02 00 00"));
-  expect(wire.encodeAwareness(bytes("00"))).toEqual(bytes("01 01 00"));
+test.each(vectors.good)("na2 reads, from the $from: $name", ({ from, hex, messages }) => {
+  expect(decode(from, fromHex(hex)).map(written)).toEqual(messages);
 });
 
-test.each(["00 02 05 00", "80", "01 7f"])("throws on the broken frame %s", (hex) => {
-  expect(() => [...wire.decodeFrame(bytes(hex))]).toThrow();
+const plain = vectors.good.filter(({ name }) => name !== "what is not known is skipped");
+
+test.each(plain)("writes, from the $from: $name", (vector) => {
+  expect(toHex(encode(vector))).toBe(vector.hex);
+});
+
+test.each(vectors.bad)("throws, from the $from: $name", ({ from, hex }) => {
+  expect(() => decode(from, fromHex(hex))).toThrow();
+});
+
+test.each([
+  ["an unfinished number", "80"],
+  ["a number far beyond 2^53", "012409ffffffffffffffff01"],
+  ["a channel beyond the last", "8080808008240101"],
+  ["a word of the connection on the channel of a room", "01030105"],
+  ["a word of a room on the channel of the connection", "00240105"],
+  ["a string that goes on in the next message", "012502056101240105"],
+  ["more messages than a frame may hold", "01240105".repeat(wire.FRAME_MESSAGES_MAX + 1)],
+])("throws on %s", (_name, hex) => {
+  expect(() => decode("server", fromHex(hex))).toThrow();
+});
+
+test("what came before the break was read", () => {
+  const messages = wire.decodeFrame(fromHex("0124010501ff"));
+  expect(messages.next().value).toEqual({ channel: 1, type: "saved", seq: 5 });
+  expect(() => messages.next()).toThrow();
+});
+
+test("as many messages as a frame may hold", () => {
+  expect(decode("server", fromHex("01240105".repeat(wire.FRAME_MESSAGES_MAX)))).toHaveLength(1_000);
+});
+
+test("the name that the client gives itself is that of the package", () => {
+  expect(CLIENT_NAME).toBe(`core/${packageJson.version}`);
 });

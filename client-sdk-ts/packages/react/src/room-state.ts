@@ -1,4 +1,4 @@
-// How the room is doing: connected, in step with the server, saved, refused.
+// How the room is doing: connected, in step with the server, saved, refused; and what one may do there.
 
 import type { Refusal, Room, RoomEvents, Saved, Status } from "@roomtone/core";
 import { useCallback, useSyncExternalStore } from "react";
@@ -25,6 +25,16 @@ export function useSaved(): Saved {
 /** Why the server will not have this client, while it is refused. */
 export function useRefusal(): Refusal | null {
   return useRoomState(["status", "refused"], (room) => room.refusal, none);
+}
+
+/** What this client may do: `viewer`, `commenter`, `editor` or `owner`; null before the server has said it. */
+export function useRole(): string | null {
+  return useRoomState(["role"], (room) => room.role, none);
+}
+
+/** Who this client is, by its token; null for anonymous, and before the server has said it. */
+export function useUser(): string | null {
+  return useRoomState(["role"], (room) => room.user, none);
 }
 
 const disconnected = (): Status => "disconnected";

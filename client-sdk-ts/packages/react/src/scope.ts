@@ -40,8 +40,8 @@ export class ScopeKeeper {
   readonly #timing: Timing;
   readonly #listeners = new Set<() => void>();
   #scope: Scope | null = null;
-  /** The last room's document, whose content the next one begins with. */
-  #left: Room["doc"] | null = null;
+  /** The last room, whose document the next one begins with a copy of. */
+  #left: Pick<Room, "doc" | "epoch"> | null = null;
   #holds = 0;
   #timer: unknown = null;
   #entered = false;
@@ -104,8 +104,11 @@ export class ScopeKeeper {
       throw new TypeError("A RoomProvider needs a room, or its url and name");
     if (!isPage()) return serverRoom(options);
     const token = options.token === undefined ? {} : { token: () => this.#token() };
-    const room = new Room({ ...options, ...token, onError, connect: false });
-    if (this.#left !== null && options.doc === undefined) carryOver(this.#left, room.doc);
+    const left = options.doc === undefined ? this.#left : null;
+    // With the epoch: if the server has replaced the document meanwhile, the two are not mixed.
+    const copy = left === null ? {} : { epoch: left.epoch };
+    const room = new Room({ ...options, ...token, ...copy, onError, connect: false });
+    if (left !== null) carryOver(left.doc, room.doc);
     return room;
   }
 
@@ -131,7 +134,8 @@ export class ScopeKeeper {
     this.#entered = false;
     scope.presence.destroy();
     if (this.#options.room !== undefined) return;
-    this.#left = scope.room.doc;
+    const { doc, epoch } = scope.room;
+    this.#left = { doc, epoch };
     scope.room.destroy();
   }
 

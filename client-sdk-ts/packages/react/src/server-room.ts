@@ -14,6 +14,7 @@ export function serverRoom({ url, name }: RoomOptions): Room {
   const environment = {
     WebSocket: NoSocket as never,
     network: { subscribe: () => () => {} },
+    inflate: null,
   };
   const room = new Room({ url, name, connect: false, environment });
   // Its timer would go on for ever.

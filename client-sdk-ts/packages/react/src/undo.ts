@@ -1,18 +1,18 @@
 // Undo and redo of one's own changes: never of what others have done.
 
+import { type Room, undoOf } from "@roomtone/core";
 import { useSyncExternalStore } from "react";
 import * as Y from "yjs";
+import { useRoom } from "./context.js";
 
 // The parameter stands for a type's events, and no event is looked at here.
 // biome-ignore lint/suspicious/noExplicitAny: see above
-type SharedType = Y.AbstractType<any>;
-
-export type UndoScope = SharedType | readonly SharedType[];
+export type SharedType = Y.AbstractType<any>;
 
 export interface UndoOptions {
   /** Changes within this time are undone together. */
   readonly captureMs?: number;
-  /** Origins of transactions that count as own changes, beside those without an origin: an editor binding's, say. */
+  /** Only changes with one of these origins, null being that of those without. Default: all that were made here. */
   readonly origins?: readonly unknown[];
 }
 
@@ -30,52 +30,55 @@ export interface Undo {
 export const CAPTURE_MS = 500;
 
 /**
- * The own changes of these types. Components that ask for the same types share one history. It begins when the first
- * of them is mounted and stays as long as the document, whether or not anything shows it.
+ * The own changes of these types. Components that ask for the same share one history. It begins when the first of them
+ * is mounted and stays as long as the room, whether or not anything shows it.
  */
-export function useUndo(scope: UndoScope, options: UndoOptions = {}): Undo {
+export function useUndo(
+  scope: SharedType | readonly SharedType[],
+  options: UndoOptions = {},
+): Undo {
+  const room = useRoom();
   const types = scope instanceof Y.AbstractType ? [scope] : scope;
-  const { captureMs = CAPTURE_MS, origins = [] } = options;
-  const history = historyOf(types, captureMs, origins);
+  const { captureMs = CAPTURE_MS, origins = null } = options;
+  const history = historyOf(room, { types, captureMs, origins });
   return useSyncExternalStore(history.subscribe, history.get, history.getServer);
 }
 
-/** By document, because a history lives as long as that. */
-const histories = new WeakMap<Y.Doc, History[]>();
+/** What tells one history from another. */
+interface Subject {
+  readonly types: readonly SharedType[];
+  readonly captureMs: number;
+  readonly origins: readonly unknown[] | null;
+}
 
-function historyOf(
-  types: readonly SharedType[],
-  captureMs: number,
-  origins: readonly unknown[],
-): History {
-  const doc = types[0]?.doc;
-  if (doc == null) throw new TypeError("useUndo needs at least one type that is in a document");
-  let known = histories.get(doc);
-  if (known === undefined) {
-    known = [];
-    histories.set(doc, known);
+/** By room, because a history lives as long as that. */
+const histories = new WeakMap<Room, History[]>();
+
+function historyOf(room: Room, subject: Subject): History {
+  if (subject.types.length === 0 || subject.types.some(({ doc }) => doc !== room.doc)) {
+    throw new TypeError("useUndo needs types of this room's document, and at least one");
   }
-  let history = known.find((each) => each.is(types, captureMs, origins));
+  const known = histories.get(room) ?? [];
+  histories.set(room, known);
+  let history = known.find((each) => isSame(each.subject, subject));
   if (history === undefined) {
-    history = new History(types, captureMs, origins);
+    history = new History(room, subject);
     known.push(history);
   }
   return history;
 }
 
 class History {
-  readonly #types: readonly SharedType[];
-  readonly #captureMs: number;
-  readonly #origins: readonly unknown[];
+  readonly subject: Subject;
+  readonly #room: Room;
   readonly #listeners = new Set<() => void>();
   readonly #nothing: Undo;
   #manager: Y.UndoManager | null = null;
   #snapshot: Undo;
 
-  constructor(types: readonly SharedType[], captureMs: number, origins: readonly unknown[]) {
-    this.#types = types;
-    this.#captureMs = captureMs;
-    this.#origins = origins;
+  constructor(room: Room, subject: Subject) {
+    this.#room = room;
+    this.subject = subject;
     this.#nothing = {
       canUndo: false,
       canRedo: false,
@@ -85,14 +88,6 @@ class History {
       clear: () => this.#manager?.clear(),
     };
     this.#snapshot = this.#nothing;
-  }
-
-  is(types: readonly SharedType[], captureMs: number, origins: readonly unknown[]): boolean {
-    return (
-      captureMs === this.#captureMs &&
-      isSameList(types, this.#types) &&
-      isSameList(origins, this.#origins)
-    );
   }
 
   readonly get = (): Undo => this.#snapshot;
@@ -108,9 +103,10 @@ class History {
   /** Not before the first component is mounted: a rendering must leave nothing behind. */
   #begin(): void {
     if (this.#manager !== null) return;
-    const manager = new Y.UndoManager([...this.#types], {
-      captureTimeout: this.#captureMs,
-      trackedOrigins: new Set([null, ...this.#origins]),
+    const { types, captureMs, origins } = this.subject;
+    const manager = undoOf(this.#room, [...types], {
+      captureTimeout: captureMs,
+      ...(origins === null ? {} : { trackedOrigins: new Set(origins) }),
     });
     this.#manager = manager;
     const refresh = () => this.#refresh(manager);
@@ -127,6 +123,17 @@ class History {
     for (const listener of [...this.#listeners]) listener();
   }
 }
+
+function isSame(a: Subject, b: Subject): boolean {
+  return (
+    a.captureMs === b.captureMs &&
+    isSameList(a.types, b.types) &&
+    isSameList(a.origins ?? ALL, b.origins ?? ALL)
+  );
+}
+
+/** Stands for a list that was not given: an empty one would mean no origin at all. */
+const ALL: readonly unknown[] = [Symbol("all")];
 
 function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((item, index) => Object.is(item, b[index]));

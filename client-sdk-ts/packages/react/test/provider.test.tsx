@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from "vitest";
 import { settled } from "../../core/test/fakes.js";
 import { RoomProvider, useDoc, usePresence, useRoom } from "../src/index.js";
 import { ABANDONED_MS, ScopeKeeper } from "../src/scope.js";
-import { Stage } from "./stage.js";
+import { Stage, Witness } from "./stage.js";
 
 function never(): never {
   throw new Promise(() => {});
@@ -66,11 +66,11 @@ describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ stric
     room.destroy();
   });
 
-  test("what is shown goes out with the first frame", async () => {
+  test("what is shown goes out as soon as the room is joined", async () => {
     const stage = new Stage({ strict });
     stage.show(null, { presence: { initial: { name: "Ada" } } });
     await act(async () => void (await stage.world.open()));
-    const [, shown] = stage.world.socket.take();
+    const shown = stage.world.socket.take().find(({ type }) => type === "awareness");
     expect(shown?.type === "awareness" && new TextDecoder().decode(shown.update)).toContain("Ada");
   });
 });
@@ -102,16 +102,11 @@ test("a tree that is hidden has no socket, and one that is shown again has its w
     stage.render(
       <Activity mode={mode}>
         <RoomProvider {...stage.props}>
-          <Reads />
+          <Witness rooms={stage.rooms} />
         </RoomProvider>
       </Activity>,
     );
   };
-  function Reads() {
-    const room = useRoom();
-    if (!stage.rooms.includes(room)) stage.rooms.push(room);
-    return null;
-  }
   show("visible");
   await stage.join();
   await stage.drop();
@@ -126,8 +121,41 @@ test("a tree that is hidden has no socket, and one that is shown again has its w
   expect(stage.rooms).toHaveLength(2);
   expect(stage.room.doc.getText("t").toString()).toBe("unsaved");
   await stage.commit();
-  expect(stage.server.disk.getText("t").toString()).toBe("unsaved");
+  expect(stage.server.disk().getText("t").toString()).toBe("unsaved");
   expect(stage.open).toEqual([socket]);
+});
+
+test("a document that was replaced while the tree was hidden is not mixed with the copy", async () => {
+  const stage = new Stage();
+  const show = (mode: "visible" | "hidden", key = "1") => {
+    stage.render(
+      <Activity mode={mode}>
+        <RoomProvider key={key} {...stage.props}>
+          <Witness rooms={stage.rooms} />
+        </RoomProvider>
+      </Activity>,
+    );
+  };
+  show("visible");
+  await stage.join();
+  stage.room.doc.getText("t").insert(0, "old");
+  await stage.commit();
+  show("hidden");
+  await stage.pass(0);
+  stage.server.replace("room", "new");
+  show("visible");
+  const stale: string[] = [];
+  stage.room.on("replaced", (event) => stale.push(event.stale.getText("t").toString()));
+  await stage.join();
+  expect(stale).toEqual(["old"]);
+  expect(stage.room.refusal?.code).toBe(4409);
+  expect(stage.server.disk().getText("t").toString()).toBe("new");
+  // Another key opens the room anew, with an empty document.
+  show("visible", "2");
+  await stage.join();
+  await stage.commit();
+  expect(stage.room.doc.getText("t").toString()).toBe("new");
+  expect(stage.server.disk().getText("t").toString()).toBe("new");
 });
 
 test("a rendering that is shown only after its room was given up gets a new one", async () => {
@@ -162,28 +190,36 @@ test("another name is another room, and what is below starts anew", async () => 
   stage.show(<Below />);
   expect(stage.rooms).toHaveLength(1);
   stage.show(<Below />, { name: "other" });
-  await stage.join();
+  await stage.pass(0);
   expect(mounted).toEqual(["room", "other"]);
-  expect(stage.open.map(({ url }) => url)).toEqual(["ws://server/yjs/other"]);
+  await act(async () => void (await stage.world.dial()));
+  expect(stage.open).toEqual([stage.world.socket]);
+  const joined = stage.world.socket
+    .take()
+    .flatMap((each) => (each.type === "join" ? each.name : []));
+  expect(joined).toEqual(["other"]);
 });
 
 test("the newest token and the newest onError count, without a new room", async () => {
   const stage = new Stage();
   const errors: unknown[] = [];
+  const dial = () => act(async () => void (await stage.world.dial()));
+  const token = () => {
+    const hello = stage.world.socket.take().find(({ type }) => type === "hello");
+    return hello?.type === "hello" ? hello.token : null;
+  };
   stage.show(null, { token: "first" });
-  await stage.join();
+  await dial();
+  expect(token()).toBe("first");
   stage.show(null, { token: () => "second", onError: (error) => errors.push(error) });
   await stage.drop();
   await act(async () => stage.world.retry(stage.room));
-  await stage.join();
-  expect(stage.world.sockets.map(({ url }) => new URL(url).searchParams.get("token"))).toEqual([
-    "first",
-    "second",
-  ]);
-  stage.room.on("sync", () => {
+  await dial();
+  expect(token()).toBe("second");
+  stage.room.on("status", () => {
     throw new Error("mine");
   });
-  await stage.drop();
+  await stage.drop(4403);
   expect(errors).toEqual([new Error("mine")]);
   expect(stage.rooms).toHaveLength(1);
 });

@@ -2,7 +2,16 @@
 
 import { act } from "@testing-library/react";
 import { beforeEach, describe, expect, test } from "vitest";
-import { useRefusal, useSaved, useStatus, useSynced, useText } from "../src/index.js";
+import { type FakeSocket, joined, welcome } from "../../core/test/fakes.js";
+import {
+  useRefusal,
+  useRole,
+  useSaved,
+  useStatus,
+  useSynced,
+  useText,
+  useUser,
+} from "../src/index.js";
 import { counted, Stage } from "./stage.js";
 
 describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ strict }) => {
@@ -20,21 +29,17 @@ describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ stric
     const { Counted, seen } = counted(() => [useText("t"), useSaved().state, useSynced()].join());
     stage.show(<Counted />);
     const other = stage.world.room();
-    await act(async () => {
-      stage.server.join(await stage.world.open());
-    });
+    await stage.join();
     expect(stage.world.sockets).toHaveLength(2);
-    const [first] = stage.world.sockets;
+    const first = stage.world.sockets[0] as FakeSocket;
     await act(async () => {
-      first?.open();
-      if (first !== undefined) stage.server.join(first);
-      stage.server.read();
+      first.open();
+      stage.admit(first);
     });
     await act(async () => stage.room.doc.getText("t").insert(0, "mine"));
     await stage.commit();
     await act(async () => other.doc.getText("t").insert(4, ", theirs"));
     await stage.commit();
-    await stage.drop();
     expect(changes(seen)).toEqual([
       ",saved,false",
       ",saved,true",
@@ -81,6 +86,22 @@ describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ stric
     await act(async () => stage.room.connect());
     expect(changes(seen)).toEqual([null, "not yours", null]);
   });
+});
+
+test("what one may do, from the first word of the server on", async () => {
+  const stage = new Stage();
+  const { Counted, seen } = counted(() => [useRole(), useUser()]);
+  stage.show(<Counted />);
+  await act(async () => {
+    const socket = await stage.world.dial();
+    socket.say(welcome(), joined(1, 1, "viewer", "ada"));
+  });
+  await act(async () => stage.world.socket.say({ channel: 1, type: "role", role: "editor" }));
+  expect(seen).toEqual([
+    [null, null],
+    ["viewer", "ada"],
+    ["editor", "ada"],
+  ]);
 });
 
 test("what others do renders nothing that shows the state of the room", async () => {

@@ -17,6 +17,7 @@ import {
   useMyPresence,
   useOthers,
   useRefusal,
+  useRole,
   useRoom,
   useSaved,
   useStatus,
@@ -24,6 +25,7 @@ import {
   useSynced,
   useText,
   useUndo,
+  useUser,
 } from "../src/index.js";
 
 const props = { url: "ws://server", name: "room" };
@@ -48,6 +50,8 @@ function All() {
     synced: useSynced(),
     saved: useSaved().state,
     refusal: useRefusal(),
+    role: useRole(),
+    user: useUser(),
     canUndo,
     me,
   };
@@ -78,6 +82,8 @@ test("every hook and component has something to say", () => {
     synced: false,
     saved: "saved",
     refusal: null,
+    role: null,
+    user: null,
     canUndo: false,
     me: { name: "Ada" },
   });

@@ -20,7 +20,7 @@ export class Stage {
 
   constructor({ strict = false } = {}) {
     this.strict = strict;
-    this.world.randomNext = 0;
+    this.world.random = () => 0;
   }
 
   get room(): Room {
@@ -71,11 +71,17 @@ export class Stage {
     let socket: FakeSocket | undefined;
     await act(async () => {
       this.world.clock.advance(0);
-      socket = await this.world.open();
-      this.server.join(socket);
-      this.server.read();
+      socket = await this.world.dial();
+      this.admit(socket);
     });
     return socket as FakeSocket;
+  }
+
+  /** Two turns: what comes back after the server's answers is read as well. */
+  admit(socket: FakeSocket): void {
+    this.server.accept(socket);
+    this.server.read();
+    this.server.read();
   }
 
   async drop(code = 1006, reason = ""): Promise<void> {
@@ -126,7 +132,8 @@ export class Stage {
   }
 }
 
-function Witness({ rooms }: { readonly rooms: Room[] }): ReactNode {
+/** Notes the rooms that it is given. */
+export function Witness({ rooms }: { readonly rooms: Room[] }): ReactNode {
   const room = useRoom();
   if (!rooms.includes(room)) rooms.push(room);
   return null;

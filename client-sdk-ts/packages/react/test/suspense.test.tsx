@@ -35,7 +35,7 @@ afterEach(() => {
 describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ strict }) => {
   test("the fallback until the first step, and never again", async () => {
     const stage = new Stage({ strict });
-    stage.server.memory.getText("t").insert(0, "from the server");
+    stage.server.replace("room", "from the server");
     stage.show(<Note />, { fallback: "waiting" });
     expect(stage.html).toBe("waiting");
     await stage.join();
@@ -63,7 +63,7 @@ describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ stric
       </Boundary>,
       { fallback: "waiting" },
     );
-    await act(async () => void (await stage.world.open()));
+    await act(async () => void (await stage.world.dial()));
     await stage.drop(4404, "no such room");
     expect(stage.html).toBe("refused: 4404 no such room");
   });
@@ -76,7 +76,7 @@ describe.each([{ strict: false }, { strict: true }])("strict: $strict", ({ stric
       </Boundary>,
       { fallback: "waiting" },
     );
-    await act(async () => void (await stage.world.open()));
+    await act(async () => void (await stage.world.dial()));
     await stage.drop();
     expect(stage.html).toBe("waiting");
     await act(async () => stage.world.retry(stage.room));

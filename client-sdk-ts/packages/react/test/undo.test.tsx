@@ -72,16 +72,25 @@ test("changes shortly after each other are one, unless one says stop", async () 
   expect(text().toString()).toBe("");
 });
 
-test("other types and other origins are left alone; origins that are named count", async () => {
+test("whatever was made here counts, an editor's work too; other types do not", async () => {
+  const { Counted, seen } = history();
+  stage.show(<Counted />);
+  await change(() => stage.room.doc.getText("other").insert(0, "x"));
+  expect(seen.map(can)).toEqual([[false, false]]);
+  await change(() => stage.room.doc.transact(() => text().insert(0, "editor"), {}));
+  await change(() => seen.at(-1)?.undo());
+  expect(text().toString()).toBe("");
+});
+
+test("origins narrow it", async () => {
   const editor = {};
   const { Counted, seen } = history({ origins: [editor] });
   stage.show(<Counted />);
-  await change(() => stage.room.doc.getText("other").insert(0, "x"));
-  await change(() => stage.room.doc.transact(() => text().insert(0, "foreign "), {}));
+  await change(() => text().insert(0, "without "));
   expect(seen.map(can)).toEqual([[false, false]]);
   await change(() => stage.room.doc.transact(() => text().insert(0, "editor "), editor));
   await change(() => seen.at(-1)?.undo());
-  expect(text().toString()).toBe("foreign ");
+  expect(text().toString()).toBe("without ");
 });
 
 test("two buttons share one history, which outlives both", async () => {
@@ -99,8 +108,25 @@ test("two buttons share one history, which outlives both", async () => {
   expect(text().toString()).toBe("");
 });
 
-test("a type outside of any document has no history", () => {
+test("types of no document, or of another one, have no history here", () => {
   stage.show(null);
-  const { Counted } = counted(() => useUndo(new Y.Text()));
-  expect(() => stage.show(<Counted />)).toThrow(TypeError);
+  for (const types of [new Y.Text(), new Y.Doc().getText("t"), []]) {
+    const { Counted } = counted(() => useUndo(types));
+    expect(() => stage.show(<Counted />)).toThrow(TypeError);
+    stage.leave();
+  }
+});
+
+test("the history ends with its room", async () => {
+  const doc = new Y.Doc();
+  const first = counted(() => useUndo(useDoc().getText("t")));
+  stage.show(<first.Counted />, { doc });
+  await change(() => text().insert(0, "x"));
+  stage.leave();
+  await stage.pass(0);
+  const second = counted(() => useUndo(useDoc().getText("t")));
+  stage.show(<second.Counted />, { doc });
+  await change(() => text().insert(1, "y"));
+  await change(() => second.seen.at(-1)?.undo());
+  expect(doc.getText("t").toString()).toBe("x");
 });

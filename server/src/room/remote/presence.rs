@@ -47,6 +47,18 @@ impl Awake {
         });
     }
 
+    /// Somebody came back, and clocks were moved on for that: other nodes go on from there.
+    pub(in crate::room) fn announce_clocks(&mut self) {
+        if let Some(remote) = self
+            .remote
+            .as_mut()
+            .filter(|remote| !remote.neighbours.is_empty())
+        {
+            let clocks = self.awareness.clocks();
+            remote.publish(Message::Clocks { clocks });
+        }
+    }
+
     /// Asks other nodes for those of their clients that somebody wants to be here.
     pub(in crate::room) fn contest(&mut self) {
         let Some(remote) = &mut self.remote else { return };
@@ -85,11 +97,20 @@ impl Room {
         let received = awake.awareness.receive(connection, None, &update);
         metrics::awareness("remote", received.changed.len());
         awake.dirty.extend(received.changed);
+        if received.is_ahead {
+            awake.announce_clocks();
+        }
         for (_, owner) in received.foreign {
             // It is there and here: the socket here may be half-open.
             if let Some(owner) = awake.members.get(&owner) {
                 owner.member.outbox.probe();
             }
+        }
+    }
+
+    pub(super) fn take_clocks_of_node(&mut self, clocks: &[u8]) {
+        if self.awake.awareness.advance(clocks).is_err() {
+            metrics::bus_dropped("unreadable", 1);
         }
     }
 

@@ -99,10 +99,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(number: usize, doc_id: DocId, random: StdRng) -> Client {
-        let voice = match number % 3 {
+        let voice = match number % 4 {
             0 => Voice::Hocuspocus(Arc::from(doc_id.name())),
             1 => Voice::YWebsocket,
-            _ => Voice::YSweet,
+            2 => Voice::YSweet,
+            _ => Voice::Native(1),
         };
         let id = 100 * (number as u64 + 1);
         Client {
@@ -312,7 +313,8 @@ impl Client {
     }
 
     fn ask_status(&mut self, now_ms: u64) {
-        if let Voice::YSweet = self.voice {
+        // Native clients number their edits; their sockets ask in their name.
+        if let Voice::YSweet | Voice::Native(_) = self.voice {
             let mut payload = Writer::new();
             payload.var_uint(self.version);
             self.send(now_ms, Message::SyncStatus(Bytes::from(payload.into_bytes())), 4);
@@ -455,8 +457,24 @@ impl Client {
                 self.part(Parting::Cut, now_ms + pause_ms, now_ms);
                 self.drop_copy();
             }
+            Heard::Left(code, _) if code == u64::from(Close::StaleEpoch.code()) => {
+                let pause_ms = self.random.random_range(20..400);
+                self.part(Parting::Cut, now_ms + pause_ms, now_ms);
+                self.drop_copy();
+            }
+            // Come back later.
+            Heard::Left(code, _) if code == 1013 => {
+                trace.note(now_ms, format_args!("c{} was put out: {code}", self.number));
+                let pause_ms = self.random.random_range(20..400);
+                self.part(Parting::Cut, now_ms + pause_ms, now_ms);
+            }
+            Heard::Left(code, _) => return Err(format!("c{} was put out: {code}", self.number)),
             Heard::Denied(why) => return Err(format!("c{} was denied: {why}", self.number)),
-            Heard::Status(false) | Heard::Authenticated(_) | Heard::Stateless(_) => {}
+            Heard::Status(false)
+            | Heard::Authenticated(_)
+            | Heard::Stateless(_)
+            | Heard::Joined(..)
+            | Heard::Event(..) => {}
         }
         Ok(())
     }
@@ -556,7 +574,9 @@ impl Client {
         // A deletion of y-websocket is in no state vector, so its echo says nothing.
         match self.voice {
             Voice::YWebsocket => None,
-            Voice::YSweet | Voice::Hocuspocus(_) => self.unsaved.front().map(|(made_ms, ..)| *made_ms),
+            Voice::YSweet | Voice::Hocuspocus(_) | Voice::Native(_) => {
+                self.unsaved.front().map(|(made_ms, ..)| *made_ms)
+            }
         }
     }
 }
@@ -597,6 +617,9 @@ fn line(heard: &Heard) -> String {
         Heard::Denied(why) => format!("denied {why}"),
         Heard::Status(status) => format!("status {status}"),
         Heard::YSweet(payload) => format!("status {payload:?}"),
-        Heard::Authenticated(_) | Heard::Stateless(_) => "something else".to_owned(),
+        Heard::Left(code, epoch) => format!("left {code} {epoch}"),
+        Heard::Authenticated(_) | Heard::Stateless(_) | Heard::Joined(..) | Heard::Event(..) => {
+            "something else".to_owned()
+        }
     }
 }

@@ -14,7 +14,7 @@ use roomtone_server::compactor::{Compactor, Measured};
 use roomtone_server::hub::{Context, Hub};
 use roomtone_server::limits::Limits;
 use roomtone_server::outbox::Outbox;
-use roomtone_server::room::{Ask, Member, Voice};
+use roomtone_server::room::{Ask, Greeting, Member, Voice};
 use roomtone_server::saver::Saver;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -131,7 +131,7 @@ impl Node {
             role: Role::Editor,
             user: None,
             stamp: None,
-            greeting: None,
+            greeting: Greeting::None,
         };
         let (hub, doc, writer) = (self.hub.clone(), doc.clone(), outbox.clone());
         let task = self.runtime.spawn(async move {

@@ -1,10 +1,10 @@
 // The cursors of others on a plane, drawn smoothly, and drawn only while something moves.
 
+import { type Report, reporter } from "../error.js";
 import { type Frames, pageFrames } from "./frames.js";
 import { Interpolator } from "./interpolator.js";
 import { type Point, pointOf } from "./point.js";
 import type { Other, Presence } from "./presence.js";
-import { type ErrorListener, reporter } from "./reporter.js";
 import { type Timing, timing } from "./timing.js";
 
 export interface Cursor<T> extends Point {
@@ -18,7 +18,7 @@ export interface CursorOptions<T> {
   readonly lagMs?: number;
   readonly frames?: Frames;
   /** Is told what `cursorOf` and drawing throw. */
-  readonly onError?: ErrorListener;
+  readonly onError?: Report;
   readonly environment?: Partial<Timing>;
 }
 
@@ -34,7 +34,7 @@ export class CursorTracker<T extends object> {
   readonly #lagMs: number | undefined;
   readonly #frames: Frames;
   readonly #timing: Timing;
-  readonly #report: ErrorListener;
+  readonly #report: Report;
   readonly #tracks = new Map<number, Track<T>>();
   readonly #drawers = new Set<(cursors: readonly Cursor<T>[]) => void>();
   /** Those whose state made `cursorOf` throw: it is told once, not with each move they make. */

@@ -1,8 +1,8 @@
 // To look where somebody else looks, until they leave.
 
 import * as fn from "lib0/function";
+import { type Report, reporter } from "../error.js";
 import type { Presence } from "./presence.js";
-import { type ErrorListener, reporter } from "./reporter.js";
 
 export interface FollowOptions<T, Viewport> {
   /** What somebody looks at; null if they do not say. Default: `state.viewport`. */
@@ -10,7 +10,7 @@ export interface FollowOptions<T, Viewport> {
   /** They have left. Not called after `stop()`. */
   readonly onEnd?: () => void;
   /** Is told what the callbacks throw. */
-  readonly onError?: ErrorListener;
+  readonly onError?: Report;
 }
 
 export interface Following {

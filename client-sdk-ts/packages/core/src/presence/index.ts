@@ -1,5 +1,6 @@
 // The map of presence, in reading order: who is here, their colours, their places, and how these are drawn.
 
+export type { Report } from "../error.js";
 export { colorOf, colorsOf, PALETTE, type PersonId } from "./color.js";
 export { type Cursor, type CursorOptions, CursorTracker, cursorTracker } from "./cursors.js";
 export { type Following, type FollowOptions, follow } from "./follow.js";
@@ -26,5 +27,4 @@ export {
   presence,
   SEND_EVERY_MS,
 } from "./presence.js";
-export type { ErrorListener } from "./reporter.js";
 export { type Timing, timing } from "./timing.js";

@@ -3,8 +3,8 @@
 import * as fn from "lib0/function";
 import type { Awareness } from "y-protocols/awareness";
 import { Emitter } from "../emitter.js";
+import { type Report, reporter } from "../error.js";
 import { colorOf, colorsOf, type PersonId } from "./color.js";
-import { type ErrorListener, reporter } from "./reporter.js";
 import { Throttle } from "./throttle.js";
 import { type Timing, timing } from "./timing.js";
 
@@ -45,7 +45,7 @@ export interface PresenceOptions<T extends object> {
   readonly userId?: (state: T) => string | null | undefined;
   readonly sendEveryMs?: number;
   /** Is told what listeners, `parse` and `userId` throw. */
-  readonly onError?: ErrorListener;
+  readonly onError?: Report;
   readonly environment?: Partial<Timing>;
 }
 
@@ -71,7 +71,7 @@ type Change = { added: number[]; updated: number[]; removed: number[] };
 export class Presence<T extends object> {
   readonly host: PresenceHost;
   readonly #options: PresenceOptions<T>;
-  readonly #report: ErrorListener;
+  readonly #report: Report;
   readonly #emitter: Emitter<{ change: undefined }>;
   readonly #throttle: Throttle;
   readonly #entries = new Map<number, Entry<T>>();

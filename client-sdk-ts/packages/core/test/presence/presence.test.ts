@@ -296,7 +296,7 @@ test("over a room: people go with the connection and are back with it, and leavi
     environment: world.environment,
   });
   const socket = await world.open();
-  expect(socket.take().map(({ type }) => type)).toEqual(["step1", "awareness"]);
+  expect(socket.take().map(({ type }) => type)).toEqual(["hello", "join", "awareness"]);
   world.clock.advance(SEND_EVERY_MS);
   shown.update({ cursor: { x: 1, y: 1 } });
   shown.update({ cursor: { x: 2, y: 2 } });

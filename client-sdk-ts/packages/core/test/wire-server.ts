@@ -1,0 +1,134 @@
+// The other half of the dialect: what a server writes, and how it reads a client. Only tests need it.
+
+import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
+import {
+  type Addressed,
+  type ClientMessage,
+  envelope,
+  frameOf,
+  readFrame,
+  readRest,
+  type ServerMessage,
+  TYPE,
+} from "../src/wire.js";
+
+/** A frame from the server. */
+export function serverFrame(
+  ...messages: readonly Addressed<ServerMessage>[]
+): Uint8Array<ArrayBuffer> {
+  return frameOf(
+    messages.map((message) =>
+      envelope(message.channel, TYPE[message.type], (body) => writeBody(body, message)),
+    ),
+  );
+}
+
+export function decodeClientFrame(bytes: Uint8Array): Generator<Addressed<ClientMessage>> {
+  return readFrame(bytes, readBody);
+}
+
+function writeBody(body: encoding.Encoder, message: ServerMessage): void {
+  switch (message.type) {
+    case "welcome":
+      encoding.writeVarUint(body, message.version);
+      encoding.writeVarUint(body, message.capabilities);
+      encoding.writeVarString(body, message.session);
+      encoding.writeVarUint(body, message.timeMs);
+      encoding.writeVarUint(body, message.frameBytesMax);
+      encoding.writeVarUint(body, message.roomsMax);
+      encoding.writeVarUint(body, message.silenceMs);
+      break;
+    case "renew":
+      encoding.writeVarUint(body, message.leftMs);
+      break;
+    case "ping":
+    case "pong":
+      encoding.writeUint8Array(body, message.payload);
+      break;
+    case "goAway":
+      encoding.writeVarUint(body, message.delayMs);
+      encoding.writeVarString(body, message.reason);
+      break;
+    case "joined":
+      encoding.writeVarUint(body, message.epoch);
+      encoding.writeVarString(body, message.role);
+      encoding.writeVarString(body, message.user);
+      break;
+    case "left":
+      encoding.writeVarUint(body, message.code);
+      encoding.writeVarString(body, message.reason);
+      encoding.writeVarUint(body, message.epoch);
+      break;
+    case "role":
+      encoding.writeVarString(body, message.role);
+      break;
+    case "stateVector":
+      encoding.writeUint8Array(body, message.stateVector);
+      break;
+    case "diff":
+    case "update":
+    case "awareness":
+      encoding.writeUint8Array(body, message.update);
+      break;
+    case "saved":
+      encoding.writeVarUint(body, message.seq);
+      break;
+    case "refused":
+      encoding.writeVarString(body, message.reason);
+      break;
+    case "deflatedDiff":
+      encoding.writeUint8Array(body, message.deflated);
+      break;
+    case "event":
+      encoding.writeVarString(body, message.user);
+      encoding.writeVarString(body, message.name);
+      encoding.writeVarString(body, message.payload);
+      break;
+  }
+}
+
+function readBody(type: number, body: decoding.Decoder): ClientMessage | null {
+  switch (type) {
+    case TYPE.hello:
+      return {
+        type: "hello",
+        version: decoding.readVarUint(body),
+        capabilities: decoding.readVarUint(body),
+        client: decoding.readVarString(body),
+        token: decoding.readVarString(body),
+      };
+    case TYPE.token:
+      return { type: "token", token: decoding.readVarString(body) };
+    case TYPE.ping:
+      return { type: "ping", payload: readRest(body) };
+    case TYPE.pong:
+      return { type: "pong", payload: readRest(body) };
+    case TYPE.join:
+      return {
+        type: "join",
+        name: decoding.readVarString(body),
+        epoch: decoding.readVarUint(body),
+        token: decoding.readVarString(body),
+        stateVector: decoding.readVarUint8Array(body),
+      };
+    case TYPE.leave:
+      return { type: "leave" };
+    case TYPE.stateVector:
+      return { type: "stateVector", stateVector: readRest(body) };
+    case TYPE.diff:
+      return { type: "diff", seq: decoding.readVarUint(body), update: readRest(body) };
+    case TYPE.edit:
+      return { type: "edit", seq: decoding.readVarUint(body), update: readRest(body) };
+    case TYPE.awareness:
+      return { type: "awareness", update: readRest(body) };
+    case TYPE.event:
+      return {
+        type: "event",
+        name: decoding.readVarString(body),
+        payload: decoding.readVarString(body),
+      };
+    default:
+      return null;
+  }
+}
