@@ -1,8 +1,8 @@
-// How the package is built: one entry, both module systems, types beside each.
+// How the package is built: an entry for each part, both module systems, types beside each.
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: { index: "src/index.ts", offline: "src/offline/index.ts" },
   format: ["esm", "cjs"],
   dts: true,
   platform: "neutral",

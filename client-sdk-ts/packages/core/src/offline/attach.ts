@@ -1,0 +1,55 @@
+// The bridge between a room and what this device keeps of its document.
+
+import type * as Y from "yjs";
+import { OfflineError } from "./error.js";
+import type { Offline } from "./offline.js";
+
+/** The part of a room that is used. */
+export interface RoomLike {
+  readonly doc: Y.Doc;
+  /** Of which epoch the server says the document is; 0, null or nothing while it has not said. */
+  readonly epoch?: number | null;
+  /** The document is of another epoch now: nothing of this one was merged into it. */
+  on(name: "replaced", listener: (event: { readonly epoch: number }) => void): () => void;
+  on(name: "sync", listener: (synced: boolean) => void): () => void;
+}
+
+/**
+ * Keeps the stored epoch in step with the room's, and moves the stored document aside when the server has replaced it.
+ * Returns the way to stop that.
+ */
+export function attachOffline(room: RoomLike, offline: Offline): () => void {
+  if (room.doc !== offline.doc) {
+    throw new OfflineError("options", "The room has another document: give it `offline.doc`");
+  }
+  const { doc } = offline;
+  // What comes through the room is stored after the task that brought it: by then the epoch is known, and is stored in
+  // the same transaction. Without it, what is on the disk could later be merged into a document of another epoch.
+  const follow = () => {
+    if (room.doc === doc && isEpoch(room.epoch)) void offline.setEpoch(room.epoch);
+  };
+  const replaced = ({ epoch }: { readonly epoch: number }) => {
+    if (isEpoch(epoch)) void offline.replace(epoch);
+  };
+  follow();
+  doc.on("update", follow);
+  const release = [room.on("replaced", replaced), room.on("sync", follow)];
+  return () => {
+    doc.off("update", follow);
+    for (const each of release) each();
+  };
+}
+
+/** Where the work is safe: on the server's disk, on this device's at least, or nowhere but in memory. */
+export function savedWhere(
+  room: { readonly unsaved: number },
+  offline: { readonly state: "saved" | "saving" | "unavailable" },
+): "server" | "device" | "unsaved" {
+  if (room.unsaved === 0) return "server";
+  return offline.state === "saved" ? "device" : "unsaved";
+}
+
+/** Rooms of servers without epochs have none, or 0. */
+function isEpoch(epoch: number | null | undefined): epoch is number {
+  return Number.isSafeInteger(epoch) && Number(epoch) > 0;
+}
