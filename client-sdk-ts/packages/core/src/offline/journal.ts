@@ -313,6 +313,8 @@ export class Journal {
     } finally {
       this.#isWriting = false;
     }
+    // The leader was heard again meanwhile: what is left is for it.
+    this.#schedule(true);
   }
 
   /** The epoch alone: what is written with it brings it along. */

@@ -195,7 +195,7 @@ export class Offline {
     try {
       const lineages = await store.stale();
       return lineages
-        .map((lineage) => new StaleCopy(lineage, store, this.#seal))
+        .map((lineage) => new StaleCopy(lineage, store, this.#seal, this.#report))
         .sort((a, b) => a.replacedAt - b.replacedAt);
     } catch (cause) {
       throw offlineError(cause, "list the stale copies");

@@ -152,12 +152,18 @@ test("with a key and no WebCrypto nothing is stored at all", async () => {
 
 test("stale copies are encrypted with the same key", async () => {
   const { browser, key } = await encrypted();
-  const offline = await browser.tab().open({ key });
+  const tab = browser.tab();
+  const offline = await tab.open({ key });
   await offline.setEpoch(1);
   await offline.replace(2);
   const [copy] = await offline.staleCopies();
   const doc = await copy?.load();
   expect(doc && text(doc)).toBe("a secret, and another");
   await tamper(browser, (row) => ({ ...row, bytes: new Uint8Array(40) }));
-  await expect(copy?.load()).rejects.toMatchObject({ code: "key-wrong" });
+  const rest = await copy?.load();
+  expect(rest && text(rest)).toBe("");
+  expect(tab.errors.map((error) => (error as OfflineError).code)).toEqual(["key-wrong"]);
+  const stranger = await browser.tab().open({ key: await makeKey() });
+  const [closed] = await stranger.staleCopies();
+  await expect(closed?.load()).rejects.toMatchObject({ code: "key-wrong" });
 });
