@@ -41,6 +41,14 @@ async function two(): Promise<Both> {
   return { browser, tabs, leader, follower, writes: () => count };
 }
 
+/** Makes a transaction take some turns of the event loop. */
+function keepOpen(transaction: IDBTransaction, turns: number): void {
+  const request = transaction.objectStore("rows").count();
+  request.onsuccess = () => {
+    if (turns > 0) keepOpen(transaction, turns - 1);
+  };
+}
+
 test("tabs see what the others do, and only the leader writes", async () => {
   const { browser, leader, follower, writes } = await two();
   expect(text(follower.doc)).toBe("leader ");
@@ -134,6 +142,29 @@ test("a leader that is frozen holds nobody up", async () => {
   await until(() => text(leader.doc).length === "leader abc".length);
   await until(() => text(follower.doc) === text(leader.doc));
   expect(await stored(browser)).toBe(text(leader.doc));
+});
+
+test("what is left when the leader is heard again goes to the leader", async () => {
+  const { browser, tabs, follower, writes } = await two();
+  const [row] = await rows(browser);
+  const channel = new FakeChannel(browser.tab(), browser, `${DATABASE_NAME}/${row?.lineage}`);
+  tabs[0].frozen = true;
+  type(follower.doc, "a");
+  await settled();
+  const count = tabs[1].onTransaction;
+  tabs[1].onTransaction = (transaction) => {
+    count(transaction);
+    // While the follower writes for itself, there is more to write, and the leader speaks again.
+    if (!tabs[0].frozen) return;
+    tabs[0].frozen = false;
+    type(follower.doc, "b");
+    channel.postMessage({ type: "receipts", receipts: [] });
+    keepOpen(transaction, 50);
+  };
+  browser.clock.advance(HANDED_MS_MAX);
+  await follower.whenSaved();
+  expect(writes()).toBe(1);
+  expect(await stored(browser)).toBe("leader ab");
 });
 
 test("what all tabs hear from the server is written once", async () => {
