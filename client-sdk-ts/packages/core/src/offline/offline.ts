@@ -99,6 +99,7 @@ export class Offline {
     this.#emitter = new Emitter(this.#report);
     this.name = options.name;
     this.doc = options.doc ?? new Y.Doc();
+    this.doc.on("destroy", this.#onDocDestroy);
     this.#journal = new Journal({
       environment: this.#environment,
       doc: this.doc,
@@ -111,6 +112,8 @@ export class Offline {
       onError: this.#report,
     });
   }
+
+  readonly #onDocDestroy = (): void => void this.destroy();
 
   /** @internal */
   async open(): Promise<void> {
@@ -217,7 +220,10 @@ export class Offline {
     this.#close();
   }
 
-  /** Writes what is left, and gives everything back. The room that uses the document goes first. */
+  /**
+   * Writes what is left, and gives everything back. The room that uses the document goes first. A document that is
+   * destroyed takes this along.
+   */
   destroy(): Promise<void> {
     this.#destroying ??= this.#destroy();
     return this.#destroying;
@@ -228,6 +234,7 @@ export class Offline {
     await this.#replacing;
     this.#close();
     this.#emitter.clear();
+    this.doc.off("destroy", this.#onDocDestroy);
     if (this.#options.doc === undefined) this.doc.destroy();
   }
 

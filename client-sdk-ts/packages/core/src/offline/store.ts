@@ -100,19 +100,21 @@ export class Store {
 
   /**
    * Writes an entry, or the epoch alone, and returns the lineage as it is then: with another epoch, where that was
-   * known before. Null: the lineage was discarded. Rejects with `cleared` when all of the document is gone.
+   * known before. Null: the lineage is gone.
    */
   append(id: string, epoch: number | null, entry: Entry | null): Promise<Lineage | null> {
     return this.#database.run("readwrite", async (transaction) => {
       const lineage = await transaction.get<Lineage>("lineages", id);
-      await this.#checkCleared(transaction);
       if (lineage === undefined) return null;
       const named = { ...lineage, epoch: lineage.epoch ?? epoch };
       return this.#write(transaction, named, entry);
     });
   }
 
-  /** Puts a lineage back that was discarded while a tab still worked in it. It is a stale one. */
+  /**
+   * Puts a lineage back that was discarded, as a stale copy, while a tab still worked in it. Rejects with `cleared` when
+   * all of the document was.
+   */
   rescue(id: string, epoch: number | null, entry: Entry): Promise<Lineage> {
     return this.#database.run("readwrite", async (transaction) => {
       await this.#checkCleared(transaction);
@@ -149,9 +151,6 @@ export class Store {
 
   discard(id: string): Promise<void> {
     return this.#database.run("readwrite", async (transaction) => {
-      const lineage = await transaction.get<Lineage>("lineages", id);
-      // The current one is no copy of anything.
-      if (lineage === undefined || lineage.staleAt === null) return;
       await transaction.delete("rows", this.#range(id, 0));
       await transaction.delete("lineages", id);
     });

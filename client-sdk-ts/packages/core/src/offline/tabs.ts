@@ -68,7 +68,9 @@ export class Tabs {
       this.#lead();
       return;
     }
-    const held = () => {
+    const held = async () => {
+      // What is granted just when it is not wanted any more must not be kept.
+      if (this.#closed) return;
       this.#lead();
       return new Promise<void>((resolve) => {
         this.#resign = resolve;

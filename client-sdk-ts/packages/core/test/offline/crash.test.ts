@@ -12,7 +12,7 @@ vi.mock("../../src/offline/store.js", async (original) => ({
   isLong: ({ tailRows }: { tailRows: number }) => tailRows > 4,
 }));
 
-const ROUNDS = 150;
+const ROUNDS = 60;
 const STEPS = 40;
 const TABS_MAX = 3;
 

@@ -3,9 +3,15 @@
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 import { Emitter } from "../../src/emitter.js";
-import { attachOffline, type Offline, type RoomLike, savedWhere } from "../../src/offline/index.js";
+import {
+  attachOffline,
+  DATABASE_NAME,
+  type Offline,
+  type RoomLike,
+  savedWhere,
+} from "../../src/offline/index.js";
 import { settled } from "../fakes.js";
-import { Browser, docWith, rows, stored, text, type, until } from "./fakes.js";
+import { Browser, docWith, FakeChannel, rows, stored, text, type, until } from "./fakes.js";
 
 /** A server with one document, which it can replace. */
 class Server {
@@ -37,7 +43,8 @@ class FakeRoom implements RoomLike {
     return this.#emitter.on(name, listener as never);
   }
 
-  join(): boolean {
+  /** With `quiet`, it is not said yet that the document holds what the server holds. */
+  join(quiet = false): boolean {
     const server = this.#server;
     if (this.epoch !== 0 && this.epoch !== server.epoch) {
       this.#emitter.emit("replaced", { epoch: server.epoch });
@@ -46,7 +53,7 @@ class FakeRoom implements RoomLike {
     this.epoch = server.epoch;
     Y.applyUpdate(server.doc, Y.encodeStateAsUpdate(this.doc));
     Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(server.doc), this);
-    this.#emitter.emit("sync", true);
+    if (!quiet) this.#emitter.emit("sync", true);
     return true;
   }
 }
@@ -89,7 +96,7 @@ test("what comes from the server is never stored without its epoch", async () =>
     type(server.doc, "from the server");
     const { tab, room } = await enter(browser, server);
     for (let turn = 0; turn < 5; turn++) await settled();
-    room.join();
+    room.join(true);
     for (let turn = 0; turn < turns; turn++) await settled();
     tab.crash();
     const offline = await browser.tab().open();
@@ -226,6 +233,40 @@ test("a tab that was not told finds out when it writes, and writes beside the ne
   expect(await stored(browser)).toBe("");
 });
 
+test("a tab that is told late does not move the new one aside", async () => {
+  const browser = new Browser();
+  const tab = browser.tab();
+  const [one, two] = [await browser.tab().open(), await tab.open()];
+  type(one.doc, "old");
+  await one.setEpoch(1);
+  await until(() => two.epoch === 1);
+  tab.frozen = true;
+  await one.replace(2);
+  const next = await browser.tab().open();
+  type(next.doc, "new");
+  await next.whenSaved();
+  await two.replace(2);
+  expect(two.state).toBe("replaced");
+  expect(next.state).toBe("open");
+  expect(await texts(next)).toEqual(["old"]);
+  expect(await stored(browser)).toBe("new");
+});
+
+test("a leader takes nothing of another epoch from a follower", async () => {
+  const browser = new Browser();
+  const offline = await browser.tab().open();
+  type(offline.doc, "mine");
+  await offline.setEpoch(1);
+  await offline.whenSaved();
+  const [row] = await rows(browser);
+  const channel = new FakeChannel(browser.tab(), browser, `${DATABASE_NAME}/${row?.lineage}`);
+  const update = Y.encodeStateAsUpdate(docWith("theirs"));
+  channel.postMessage({ type: "hand", tab: "x", first: 1, last: 1, update, epoch: 2 });
+  for (let turn = 0; turn < 50; turn++) await settled();
+  expect(text(offline.doc)).toBe("mine");
+  expect(offline.state).toBe("open");
+});
+
 test("several copies are kept apart, the oldest first, until they are discarded", async () => {
   const browser = new Browser();
   for (const epoch of [1, 2, 3]) {
@@ -307,6 +348,7 @@ test("without a database a document that was replaced is told as well", async ()
 test("a room with another document is refused, and one that is detached is not followed", async () => {
   const browser = new Browser();
   const server = new Server();
+  type(server.doc, "x");
   const { offline, room, detach } = await enter(browser, server);
   expect(() => attachOffline(new FakeRoom(server, new Y.Doc(), null), offline)).toThrow(
     expect.objectContaining({ code: "options" }),

@@ -7,7 +7,7 @@ import { type Offline, type OfflineOptions, openOffline } from "../../src/offlin
 import { Clock, settled } from "../fakes.js";
 
 /** Real time after which a test gives up. */
-const UNTIL_MS_MAX = 4_000;
+const UNTIL_MS_MAX = 10_000;
 
 /** Chance that can be repeated: the same seed, the same numbers. */
 export function seeded(seed: number): () => number {

@@ -57,6 +57,7 @@ test("nothing is saved before the transaction is complete", async () => {
   offline.on("saved", ({ unsaved }) => told.push(unsaved));
   let unsavedAtEnd = -1;
   tab.onTransaction = (transaction) => {
+    expect(transaction.durability).toBe("strict");
     transaction.addEventListener("complete", () => {
       if (transaction.mode === "readwrite") unsavedAtEnd = offline.saved.unsaved;
     });
@@ -302,6 +303,15 @@ test("destroy leaves a document that was given as it is, and follows it no longe
   await offline.destroy();
   type(doc, "b");
   expect(doc.isDestroyed).toBe(false);
+  expect(await stored(browser)).toBe("a");
+});
+
+test("a document that is destroyed takes its keeper along", async () => {
+  const browser = new Browser();
+  const offline = await browser.tab().open();
+  type(offline.doc, "a");
+  offline.doc.destroy();
+  await until(() => offline.state === "closed");
   expect(await stored(browser)).toBe("a");
 });
 

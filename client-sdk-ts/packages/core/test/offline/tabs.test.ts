@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import * as Y from "yjs";
+import type { Locks } from "../../src/offline/environment.js";
 import { DATABASE_NAME, type Offline } from "../../src/offline/index.js";
 import { HANDED_MS_MAX, REMOTE_DELAY_MS } from "../../src/offline/journal.js";
 import type { TabMessage } from "../../src/offline/tabs.js";
@@ -87,6 +88,29 @@ test("when the leader closes, another takes over", async () => {
   await follower.whenSaved();
   expect(writes()).toBe(1);
   expect(await stored(browser)).toBe("leader a");
+});
+
+test("a tab that stood in line and closed does not take over", async () => {
+  const { browser, leader, follower } = await two();
+  const third = await browser.tab().open();
+  await follower.destroy();
+  await leader.destroy();
+  type(third.doc, "a");
+  await third.whenSaved();
+  expect(await stored(browser)).toBe("leader a");
+});
+
+test("a lock that is granted to a tab that has just closed is given back", async () => {
+  const given: Promise<void>[] = [];
+  let grant = () => {};
+  const request: Locks["request"] = async (_name, _options, held) => {
+    grant = () => given.push(held());
+  };
+  const offline = await new Browser().tab().open({ environment: { locks: { request } } });
+  await offline.destroy();
+  grant();
+  await Promise.all(given);
+  expect(given).toHaveLength(1);
 });
 
 test("when the leader crashes, what it was handed is handed again to the next, once", async () => {
