@@ -131,11 +131,7 @@ export class Journal {
   close(): void {
     this.#stopped = true;
     this.#doc.off("update", this.#onUpdate);
-    this.#clearTimers();
-    this.#open?.tabs.close();
-    this.#open = null;
-    this.#owed = [];
-    this.#backlog.abandon();
+    this.fail();
   }
 
   /** Nothing can be written any more: updates are counted, and not kept. */
@@ -220,7 +216,7 @@ export class Journal {
         if (this.#open.tabs.leads) this.#guard(() => this.#onHand(message));
         break;
       case "written":
-        if (message.number === this.#seen + 1 && !this.#isReading) {
+        if (message.number === this.#seen + 1) {
           this.#takeIn([message.update]);
           this.#seen = message.number;
         } else if (message.number > this.#seen) {
@@ -340,7 +336,7 @@ export class Journal {
     this.#settle();
     this.#options.onChange();
     this.#note(written);
-    if (number === this.#seen + 1 && !this.#isReading) this.#seen = number;
+    if (number === this.#seen + 1) this.#seen = number;
     else await this.#catchUp();
   }
 

@@ -189,10 +189,13 @@ test("what is still done in the old document goes to the stale copy", async () =
   const offline = await browser.tab().open();
   type(offline.doc, "old");
   await offline.setEpoch(1);
+  const told: unknown[] = [];
+  offline.on("replaced", (event) => told.push(event));
   await offline.replace(2);
   type(offline.doc, ", and late");
   expect(offline.saved.state).toBe("saving");
   await offline.whenSaved();
+  expect(told).toEqual([{ epoch: 2 }]);
   const next = await browser.tab().open();
   expect(text(next.doc)).toBe("");
   expect(await texts(next)).toEqual(["old, and late"]);

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 import type { Locks } from "../../src/offline/environment.js";
-import { DATABASE_NAME, type Offline } from "../../src/offline/index.js";
+import { DATABASE_NAME, type Offline, openOffline } from "../../src/offline/index.js";
 import { HANDED_MS_MAX, REMOTE_DELAY_MS } from "../../src/offline/journal.js";
 import type { TabMessage } from "../../src/offline/tabs.js";
 import { settled } from "../fakes.js";
@@ -103,11 +103,14 @@ test("a tab that stood in line and closed does not take over", async () => {
 test("a lock that is granted to a tab that has just closed is given back", async () => {
   const given: Promise<void>[] = [];
   let grant = () => {};
-  const request: Locks["request"] = async (_name, _options, held) => {
+  let isWithdrawn = () => false;
+  const request: Locks["request"] = async (_name, { signal }, held) => {
+    isWithdrawn = () => signal.aborted;
     grant = () => given.push(held());
   };
   const offline = await new Browser().tab().open({ environment: { locks: { request } } });
   await offline.destroy();
+  expect(isWithdrawn()).toBe(true);
   grant();
   await Promise.all(given);
   expect(given).toHaveLength(1);
@@ -328,4 +331,18 @@ test("a tab that was not told of the end finds out when it writes", async () => 
   await again.whenSaved();
   await again.destroy();
   expect(await stored(browser)).toBe("fresh");
+});
+
+test("with the channels that the runtime has, tabs see each other as well", async () => {
+  const { indexedDB, IDBKeyRange } = new Browser().tab().environment;
+  const database = "with the runtime's own channels";
+  const open = () =>
+    openOffline({ name: "room", database, environment: { indexedDB, IDBKeyRange } });
+  const [one, two] = [await open(), await open()];
+  type(one.doc, "a");
+  await until(() => text(two.doc) === "a");
+  type(two.doc, "b");
+  await until(() => text(one.doc) === "ab");
+  await Promise.all([one.whenSaved(), two.whenSaved()]);
+  await Promise.all([one.destroy(), two.destroy()]);
 });
