@@ -21,7 +21,7 @@ export class Database {
     database.onversionchange = () => {
       // To hold on would block the other tab, maybe for days.
       database.close();
-      onLost(new OfflineError("versionchange", "Another tab wants to change the database"));
+      onLost(new OfflineError("version_change", "Another tab wants to change the database"));
     };
     database.onclose = () => onLost(new OfflineError("closed", "The browser closed the database"));
   }

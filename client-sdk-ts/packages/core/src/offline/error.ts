@@ -5,13 +5,13 @@ export type OfflineErrorCode =
   | "unsupported"
   | "blocked"
   | "outdated"
-  | "versionchange"
+  | "version_change"
   | "closed"
   | "cleared"
   | "quota"
-  | "key-missing"
-  | "key-wrong"
-  | "not-encrypted"
+  | "key_missing"
+  | "key_wrong"
+  | "not_encrypted"
   | "corrupt"
   | "failed";
 
@@ -21,14 +21,15 @@ const HINTS: { readonly [Code in OfflineErrorCode]: string } = {
     "This page has no IndexedDB, or no WebCrypto for the key: private windows, sandboxed frames and pages without HTTPS may lack them.",
   blocked: "Another tab holds an older version of the database open: close or reload it.",
   outdated: "Another tab has brought the database to a newer version: reload this page.",
-  versionchange: "Another tab changes the version of the database or deletes it: reload this page.",
+  version_change:
+    "Another tab changes the version of the database or deletes it: reload this page.",
   closed: "The connection to the database is gone: open it again.",
   cleared: "The document was cleared from this device, maybe by another tab.",
   quota:
     "There is no space left for this site: discard stale copies or other data, then open it again with the same document.",
-  "key-missing": "What is stored is encrypted: pass the key it was stored with.",
-  "key-wrong": "What is stored was encrypted with another key: pass that one, or `clear()` it.",
-  "not-encrypted":
+  key_missing: "What is stored is encrypted: pass the key it was stored with.",
+  key_wrong: "What is stored was encrypted with another key: pass that one, or `clear()` it.",
+  not_encrypted:
     "What is stored is not encrypted: open it without the key, `clear()` it, and open it with the key and the same document.",
   corrupt: "Bytes on this device are damaged. They are kept as they are, and the rest is used.",
   failed: "See the cause.",

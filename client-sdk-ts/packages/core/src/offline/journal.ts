@@ -23,8 +23,8 @@ export interface JournalOptions {
   readonly onEpoch: (epoch: number) => void;
   /** The stored lineage is of another epoch than the document in this tab. */
   readonly onForeign: (epoch: number) => void;
-  /** The document goes on in another lineage, of this epoch where that is known. */
-  readonly onReplaced: (epoch: number | null) => void;
+  /** The document goes on in another lineage, of this epoch, 0 where it is not known. */
+  readonly onReplaced: (epoch: number) => void;
   /** Nothing can be written any more. */
   readonly onFailed: (error: OfflineError) => void;
   readonly onError: (error: unknown) => void;
@@ -46,7 +46,8 @@ export class Journal {
   readonly #handedOver = {};
   readonly #tab: string;
   #open: Opened | null = null;
-  #epoch: number | null = null;
+  /** 0 while it is not known. */
+  #epoch = 0;
   /** The rows up to this number are in the document. */
   #seen = 0;
   /** The rows that cannot be read. */
@@ -82,7 +83,7 @@ export class Journal {
     return this.#backlog.count;
   }
 
-  get epoch(): number | null {
+  get epoch(): number {
     return this.#epoch;
   }
 
@@ -246,8 +247,8 @@ export class Journal {
 
   #onHand({ tab, first, last, update, epoch }: TabMessage & { type: "hand" }): void {
     // One of the two is wrong. The follower finds out when it writes its epoch; what it did goes aside with it.
-    if (epoch !== null && this.#epoch !== null && epoch !== this.#epoch) return;
-    if (epoch !== null) this.#onEpoch(epoch);
+    if (epoch !== 0 && this.#epoch !== 0 && epoch !== this.#epoch) return;
+    this.#onEpoch(epoch);
     this.#guard(() => Y.applyUpdate(this.#doc, update, this.#handedOver));
     // The document recorded what was new to it. What it could not place yet is recorded here.
     if (!covers(this.#doc, update)) {
@@ -277,8 +278,8 @@ export class Journal {
   }
 
   #onEpoch(epoch: number): void {
-    if (this.#epoch === epoch) return;
-    if (this.#epoch === null) {
+    if (epoch === 0 || this.#epoch === epoch) return;
+    if (this.#epoch === 0) {
       this.#epoch = epoch;
       this.#options.onEpoch(epoch);
     } else {
@@ -300,7 +301,7 @@ export class Journal {
       while (this.#open !== null) {
         const batch = this.#writes ? this.#backlog.after(0) : null;
         if (batch !== null) await this.#write(this.#open, batch);
-        else if (this.#epoch !== null && this.#open.lineage.epoch === null) {
+        else if (this.#epoch !== 0 && this.#open.lineage.epoch === 0) {
           await this.#writeEpoch(this.#open);
         } else break;
       }
@@ -350,13 +351,12 @@ export class Journal {
   /** What the lineage on the disk says of itself. */
   #note(lineage: Lineage): void {
     if (this.#open === null) return;
-    const isNews = this.#open.lineage.epoch === null && lineage.epoch === this.#epoch;
+    const { epoch } = lineage;
+    const isNews = this.#open.lineage.epoch === 0 && epoch !== 0 && epoch === this.#epoch;
     this.#open.lineage = lineage;
-    if (lineage.epoch !== null) {
-      this.#onEpoch(lineage.epoch);
-      if (isNews) this.post({ type: "epoch", epoch: lineage.epoch });
-    }
-    if (lineage.staleAt !== null) this.#options.onReplaced(null);
+    this.#onEpoch(epoch);
+    if (isNews) this.post({ type: "epoch", epoch });
+    if (lineage.staleAt !== null) this.#options.onReplaced(0);
   }
 
   /** Reads what other tabs have written. */

@@ -50,8 +50,8 @@ export type OfflineEvents = {
   saved: OfflineSaved;
   /** The epoch of the document became known, in this tab or another. */
   epoch: number;
-  /** The document goes on in another lineage, of this epoch; null where only another tab knows it. */
-  replaced: { readonly epoch: number | null };
+  /** The document goes on in another lineage, of this epoch: 0 where there is none, or only another tab knows it. */
+  replaced: { readonly epoch: number };
 };
 
 interface Waiter {
@@ -143,8 +143,8 @@ export class Offline {
     return this.#saved;
   }
 
-  /** Of which epoch the document is, null while that is not known. */
-  get epoch(): number | null {
+  /** Of which epoch the document is, 0 while that is not known. To be given to the room. */
+  get epoch(): number {
     return this.#journal.epoch;
   }
 
@@ -173,22 +173,22 @@ export class Offline {
    * `replace`: what grew from different beginnings is never merged. Resolves when it is stored, or cannot be.
    */
   async setEpoch(epoch: number): Promise<void> {
-    checkEpoch(epoch);
+    checkEpoch(epoch, 1);
     const last = this.#journal.epoch;
     if (last === epoch) return;
-    if (last !== null) return this.replace(epoch);
+    if (last !== 0) return this.replace(epoch);
     const stored = this.#journal.setEpoch(epoch);
     this.#emitter.emit("epoch", epoch);
     await stored;
   }
 
   /**
-   * The server has replaced the document by one of another epoch. What is stored is moved aside as a stale copy, in
+   * The server has replaced the document by one of another epoch, or deleted it: 0. What is stored is moved aside as a stale copy, in
    * all tabs; what is still done in this document goes there too. Open the room again, with another document.
    */
   async replace(epoch: number): Promise<void> {
-    checkEpoch(epoch);
-    if (this.#journal.epoch === epoch || this.#state === "closed") return;
+    checkEpoch(epoch, 0);
+    if ((epoch !== 0 && epoch === this.#journal.epoch) || this.#state === "closed") return;
     await this.#moveAside(epoch);
   }
 
@@ -255,7 +255,7 @@ export class Offline {
     this.#setReplaced(epoch);
   }
 
-  #setReplaced(epoch: number | null): void {
+  #setReplaced(epoch: number): void {
     if (this.#isReplaced || this.#state === "closed") return;
     this.#isReplaced = true;
     if (this.#state === "open") this.#setState("replaced");
@@ -321,9 +321,9 @@ export class Offline {
   }
 }
 
-function checkEpoch(epoch: number): void {
-  if (Number.isSafeInteger(epoch) && epoch > 0) return;
-  throw new OfflineError("options", `An epoch is a whole number above 0, and not ${epoch}`);
+function checkEpoch(epoch: number, least: number): void {
+  if (Number.isSafeInteger(epoch) && epoch >= least) return;
+  throw new OfflineError("options", `An epoch is a whole number from ${least} on, not ${epoch}`);
 }
 
 function reporter(onError: ((error: unknown) => void) | undefined): (error: unknown) => void {

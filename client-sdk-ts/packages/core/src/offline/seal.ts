@@ -52,16 +52,16 @@ export class Seal {
     return { iv, bytes: new Uint8Array(sealed) };
   }
 
-  /** Rejects with `key-missing`, `not-encrypted`, or with `key-wrong` where the bytes are not this key's. */
+  /** Rejects with `key_missing`, `not_encrypted`, or with `key_wrong` where the bytes are not this key's. */
   async open(kind: SealedKind, lineage: string, sealed: Sealed): Promise<Uint8Array> {
     const key = this.#key;
     if (key === null) {
       if (sealed.iv === null) return sealed.bytes;
-      throw new OfflineError("key-missing", `The stored ${kind} is encrypted`);
+      throw new OfflineError("key_missing", `The stored ${kind} is encrypted`);
     }
     if (sealed.iv === null) {
       // To take it would let whoever can write to the disk put in what they like.
-      throw new OfflineError("not-encrypted", `The stored ${kind} is not encrypted`);
+      throw new OfflineError("not_encrypted", `The stored ${kind} is not encrypted`);
     }
     const crypto = this.#needCrypto();
     try {
@@ -71,7 +71,7 @@ export class Seal {
         await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData }, key, sealed.bytes),
       );
     } catch (cause) {
-      throw new OfflineError("key-wrong", `The key does not open the stored ${kind}`, cause);
+      throw new OfflineError("key_wrong", `The key does not open the stored ${kind}`, cause);
     }
   }
 

@@ -6,8 +6,8 @@ import type { Seal } from "./seal.js";
 import { bytesOf, type Lineage, type Store } from "./store.js";
 
 export class StaleCopy {
-  /** Of which epoch it is, null where it never met the server. */
-  readonly epoch: number | null;
+  /** Of which epoch it is, 0 where it never met the server. */
+  readonly epoch: number;
   /** When it was moved aside, in milliseconds since 1970. */
   readonly replacedAt: number;
   /** What it takes on this device. */

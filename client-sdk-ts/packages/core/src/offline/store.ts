@@ -24,8 +24,8 @@ interface DocumentRow {
 export interface Lineage {
   readonly id: string;
   readonly name: string;
-  /** Of which epoch of the document it is, null while that is not known. */
-  readonly epoch: number | null;
+  /** Of which epoch of the document it is, 0 while that is not known. */
+  readonly epoch: number;
   /** When it was moved aside, in milliseconds since 1970; null for the current one. */
   readonly staleAt: number | null;
   /** The number of the next row. */
@@ -75,7 +75,7 @@ export class Store {
       const found = await transaction.get<DocumentRow>("documents", this.#name);
       const lineage = found && (await transaction.get<Lineage>("lineages", found.lineage));
       if (found !== undefined && lineage !== undefined) return { document: found, lineage };
-      const created = emptyLineage(randomId(this.#environment), this.#name, null);
+      const created = emptyLineage(randomId(this.#environment), this.#name, 0);
       const document: DocumentRow = { name: this.#name, id, lineage: created.id, check };
       await transaction.put("documents", document);
       await transaction.put("lineages", created);
@@ -102,11 +102,11 @@ export class Store {
    * Writes an entry, or the epoch alone, and returns the lineage as it is then: with another epoch, where that was
    * known before. Null: the lineage is gone.
    */
-  append(id: string, epoch: number | null, entry: Entry | null): Promise<Lineage | null> {
+  append(id: string, epoch: number, entry: Entry | null): Promise<Lineage | null> {
     return this.#database.run("readwrite", async (transaction) => {
       const lineage = await transaction.get<Lineage>("lineages", id);
       if (lineage === undefined) return null;
-      const named = { ...lineage, epoch: lineage.epoch ?? epoch };
+      const named = { ...lineage, epoch: lineage.epoch || epoch };
       return this.#write(transaction, named, entry);
     });
   }
@@ -115,7 +115,7 @@ export class Store {
    * Puts a lineage back that was discarded, as a stale copy, while a tab still worked in it. Rejects with `cleared` when
    * all of the document was.
    */
-  rescue(id: string, epoch: number | null, entry: Entry): Promise<Lineage> {
+  rescue(id: string, epoch: number, entry: Entry): Promise<Lineage> {
     return this.#database.run("readwrite", async (transaction) => {
       await this.#checkCleared(transaction);
       const staleAt = this.#environment.now();
@@ -247,7 +247,7 @@ function isEmpty({ next }: Lineage): boolean {
   return next === 1;
 }
 
-function emptyLineage(id: string, name: string, epoch: number | null): Lineage {
+function emptyLineage(id: string, name: string, epoch: number): Lineage {
   return {
     id,
     name,

@@ -17,8 +17,8 @@ export type TabMessage =
       readonly first: number;
       readonly last: number;
       readonly update: Uint8Array;
-      /** What it belongs to, as far as the follower knows. */
-      readonly epoch: number | null;
+      /** What it belongs to, 0 where the follower does not know. */
+      readonly epoch: number;
     }
   /** To all: the row with this number is on the disk, and brings this update. */
   | { readonly type: "written"; readonly number: number; readonly update: Uint8Array }

@@ -49,7 +49,7 @@ test("with the key everything is there, and without it nothing is on the disk", 
 test("another key is told as such, and writes nothing", async () => {
   const { browser, key } = await encrypted();
   const offline = await browser.tab().open({ key: await makeKey() });
-  expect(offline.error?.code).toBe("key-wrong");
+  expect(offline.error?.code).toBe("key_wrong");
   expect(text(offline.doc)).toBe("");
   type(offline.doc, "garbage");
   await offline.destroy();
@@ -60,16 +60,16 @@ test("a wrong key is told even where nothing was written yet", async () => {
   const browser = new Browser();
   await (await browser.tab().open({ key: await makeKey() })).destroy();
   const offline = await browser.tab().open({ key: await makeKey() });
-  expect(offline.error?.code).toBe("key-wrong");
+  expect(offline.error?.code).toBe("key_wrong");
 });
 
 test("a key that is missing, and one that was not used, are told apart", async () => {
   const { browser } = await encrypted();
-  expect((await browser.tab().open()).error?.code).toBe("key-missing");
+  expect((await browser.tab().open()).error?.code).toBe("key_missing");
   const plain = new Browser();
   await (await plain.tab().open()).destroy();
   const offline = await plain.tab().open({ key: await makeKey() });
-  expect(offline.error?.code).toBe("not-encrypted");
+  expect(offline.error?.code).toBe("not_encrypted");
 });
 
 test("who has lost the key can clear the document, and begin again", async () => {
@@ -91,7 +91,7 @@ test("what was stored without a key can be stored with one", async () => {
   await plain.clear();
   const key = await makeKey();
   const offline = await browser.tab().open({ doc, key });
-  await offline.setEpoch(plain.epoch ?? 0);
+  await offline.setEpoch(plain.epoch);
   await offline.whenSaved();
   await offline.destroy();
   expect((await rows(browser)).every(({ iv }) => iv !== null)).toBe(true);
@@ -162,8 +162,8 @@ test("stale copies are encrypted with the same key", async () => {
   await tamper(browser, (row) => ({ ...row, bytes: new Uint8Array(40) }));
   const rest = await copy?.load();
   expect(rest && text(rest)).toBe("");
-  expect(tab.errors.map((error) => (error as OfflineError).code)).toEqual(["key-wrong"]);
+  expect(tab.errors.map((error) => (error as OfflineError).code)).toEqual(["key_wrong"]);
   const stranger = await browser.tab().open({ key: await makeKey() });
   const [closed] = await stranger.staleCopies();
-  await expect(closed?.load()).rejects.toMatchObject({ code: "key-wrong" });
+  await expect(closed?.load()).rejects.toMatchObject({ code: "key_wrong" });
 });

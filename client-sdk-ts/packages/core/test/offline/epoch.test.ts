@@ -33,10 +33,10 @@ class FakeRoom implements RoomLike {
   readonly #emitter = new Emitter<{ replaced: { epoch: number }; sync: boolean }>(() => {});
   readonly #server: Server;
 
-  constructor(server: Server, doc: Y.Doc, epoch: number | null) {
+  constructor(server: Server, doc: Y.Doc, epoch: number) {
     this.#server = server;
     this.doc = doc;
-    this.epoch = epoch ?? 0;
+    this.epoch = epoch;
   }
 
   on(name: "replaced" | "sync", listener: (payload: never) => void): () => void {
@@ -77,7 +77,7 @@ test("the epoch is stored, and known in all tabs", async () => {
   const two = await browser.tab().open();
   const told: number[] = [];
   two.on("epoch", (epoch) => told.push(epoch));
-  expect(one.epoch).toBe(null);
+  expect(one.epoch).toBe(0);
   await one.setEpoch(7);
   await one.setEpoch(7);
   expect(one.epoch).toBe(7);
@@ -111,7 +111,7 @@ test("edits made before the server was met belong to the epoch that is met first
   const { offline, room } = await enter(browser, server);
   type(offline.doc, "offline first");
   await offline.whenSaved();
-  expect(offline.epoch).toBe(null);
+  expect(offline.epoch).toBe(0);
   expect(room.join()).toBe(true);
   expect(offline.epoch).toBe(1);
   expect(text(server.doc)).toBe("offline first");
@@ -353,12 +353,58 @@ test("a room with another document is refused, and one that is detached is not f
   const server = new Server();
   type(server.doc, "x");
   const { offline, room, detach } = await enter(browser, server);
-  expect(() => attachOffline(new FakeRoom(server, new Y.Doc(), null), offline)).toThrow(
+  expect(() => attachOffline(new FakeRoom(server, new Y.Doc(), 0), offline)).toThrow(
     expect.objectContaining({ code: "options" }),
   );
   detach();
   room.join();
-  expect(offline.epoch).toBe(null);
+  expect(offline.epoch).toBe(0);
+});
+
+test("a room that does not know the stored epoch is refused: it would merge what must not be", async () => {
+  const browser = new Browser();
+  const offline = await browser.tab().open();
+  await offline.setEpoch(1);
+  const room = new FakeRoom(new Server(), offline.doc, 0);
+  expect(() => attachOffline(room, offline)).toThrow(expect.objectContaining({ code: "options" }));
+  attachOffline(new FakeRoom(new Server(), offline.doc, offline.epoch), offline);
+});
+
+test("a room that has not met the server yet learns of the epoch from another tab", async () => {
+  const browser = new Browser();
+  const server = new Server();
+  type(server.doc, "shared");
+  const [one, two] = [await enter(browser, server), await enter(browser, server)];
+  const known: number[] = [];
+  const detach = attachOffline(
+    Object.assign(two.room, {
+      setEpoch: (epoch: number) => {
+        two.room.epoch = epoch;
+        known.push(epoch);
+      },
+    }),
+    two.offline,
+  );
+  one.room.join();
+  await until(() => text(two.offline.doc) === "shared" && two.offline.epoch === 1);
+  expect(known).toEqual([1]);
+  server.reseed();
+  expect(two.room.join()).toBe(false);
+  expect(text(server.doc)).toBe("shared");
+  detach();
+});
+
+test("a document that was deleted and has no successor is moved aside as well", async () => {
+  const browser = new Browser();
+  const offline = await browser.tab().open();
+  type(offline.doc, "old");
+  await offline.setEpoch(1);
+  await offline.replace(0);
+  expect(offline.state).toBe("replaced");
+  const next = await browser.tab().open();
+  expect(next.epoch).toBe(0);
+  expect(text(next.doc)).toBe("");
+  expect(await texts(next)).toEqual(["old"]);
 });
 
 test("a room of a server without epochs changes nothing", async () => {
@@ -369,7 +415,7 @@ test("a room of a server without epochs changes nothing", async () => {
   const { offline, room } = await enter(browser, server);
   room.join();
   await offline.whenSaved();
-  expect(offline.epoch).toBe(null);
+  expect(offline.epoch).toBe(0);
   expect(await stored(browser)).toBe("x");
 });
 

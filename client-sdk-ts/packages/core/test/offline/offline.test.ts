@@ -270,7 +270,7 @@ test("a tab that needs a newer database is not held up", async () => {
   const newer = browser.indexedDB.open("roomtone-offline", 2);
   await new Promise((resolve) => newer.addEventListener("success", resolve));
   expect(offline.state).toBe("unavailable");
-  expect(offline.error?.code).toBe("versionchange");
+  expect(offline.error?.code).toBe("version_change");
   const late = await browser.tab().open();
   expect(late.error?.code).toBe("outdated");
 });

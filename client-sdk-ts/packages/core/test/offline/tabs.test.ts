@@ -221,7 +221,7 @@ test("what is handed and cannot be placed yet is on the disk before it counts as
     const message = data as TabMessage;
     if (message.type === "receipts") receipts.push(...message.receipts);
   };
-  const hand = { type: "hand", tab: "x", epoch: null };
+  const hand = { type: "hand", tab: "x", epoch: 0 };
   channel.postMessage({ ...hand, first: 2, last: 2, update: second });
   await until(() => receipts.length === 1);
   expect(receipts).toEqual([{ tab: "x", first: 2, last: 2 }]);
