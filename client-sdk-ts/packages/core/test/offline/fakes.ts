@@ -85,6 +85,7 @@ export class Tab {
   readonly #browser: Browser;
   readonly #transactions = new Set<IDBTransaction>();
   readonly channels = new Set<FakeChannel>();
+  readonly databases: IDBDatabase[] = [];
   crashed = false;
   /** A frozen tab keeps its lock, and hears and says nothing. */
   frozen = false;
@@ -145,6 +146,7 @@ export class Tab {
   }
 
   #follow(database: IDBDatabase): void {
+    this.databases.push(database);
     const begin = database.transaction.bind(database);
     database.transaction = (...args) => {
       if (this.crashed) throw new Error("a crashed tab does nothing");

@@ -275,6 +275,17 @@ test("a tab that needs a newer database is not held up", async () => {
   expect(late.error?.code).toBe("outdated");
 });
 
+test("a database that the browser takes away is told, and the document goes on in memory", async () => {
+  const tab = new Browser().tab();
+  const offline = await tab.open();
+  const [database] = tab.databases;
+  database?.onclose?.(new Event("close"));
+  expect(offline.state).toBe("unavailable");
+  expect(offline.error?.code).toBe("closed");
+  type(offline.doc, "a");
+  expect(offline.saved).toMatchObject({ state: "unavailable", unsaved: 1 });
+});
+
 test("destroy writes what is left, and gives everything back", async () => {
   const browser = new Browser();
   const tab = browser.tab();
