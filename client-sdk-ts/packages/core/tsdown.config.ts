@@ -2,7 +2,11 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", presence: "src/presence/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    offline: "src/offline/index.ts",
+    presence: "src/presence/index.ts",
+  },
   format: ["esm", "cjs"],
   dts: true,
   platform: "neutral",
