@@ -139,7 +139,7 @@ pub const PACE_BUSY_MS_MAX: u64 = 11;
 pub const PACE_COMPANY_COUNT: usize = 3;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two
 /// people see each other at once; of five hundred every client would answer every frame with one of its own.
-pub const AWARENESS_MEMBERS_PER_MS: usize = 10;
+pub const AWARENESS_MEMBERS_PER_MS: usize = 5;
 /// Longest time between two awareness frames of a crowd, in milliseconds.
 pub const AWARENESS_PACE_MS_MAX: u64 = 60;
 /// Longest time that presence waits for edits in order to leave with them, in milliseconds.
