@@ -91,6 +91,8 @@ pub(crate) struct Client {
     pub(crate) back_ms: u64,
     pub(crate) told: Vec<Told>,
     pub(crate) holes_count: u64,
+    /// Whether anything ever waited in it for its past, synced or not.
+    pub(crate) has_waited: bool,
     pub(crate) edits_count: u64,
     /// Whom it does not show, because it knows a later clock of them from another node than it is told now. They show when they
     /// have renewed their presence often enough.
@@ -124,6 +126,7 @@ impl Client {
             back_ms: 0,
             told: Vec::new(),
             holes_count: 0,
+            has_waited: false,
             edits_count: 0,
             outrun: BTreeSet::new(),
         }
@@ -435,7 +438,9 @@ impl Client {
                     .session
                     .as_ref()
                     .is_some_and(|session| session.synced_ms.is_some());
-                self.holes_count += u64::from(is_synced && self.doc.pending_bytes() > waited_bytes);
+                let waits = self.doc.pending_bytes() > waited_bytes;
+                self.has_waited |= waits;
+                self.holes_count += u64::from(is_synced && waits);
             }
             Heard::Awareness(entries) => self.meet(&entries, now_ms),
             Heard::Status(true) => {

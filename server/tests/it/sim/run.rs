@@ -503,7 +503,7 @@ impl Run {
             let is_deleted = self.plan.faults.contains(&Fault::Delete);
             let readers: Vec<&&Client> = clients
                 .iter()
-                .filter(|client| client.holes_count == 0 || !is_deleted)
+                .filter(|client| !client.has_waited || !is_deleted)
                 .collect();
             if readers.iter().all(|client| covers(&stored, &client.doc)) {
                 let lack = clients
@@ -518,7 +518,9 @@ impl Run {
                     return Difference::OnlyStored(doc.clone());
                 }
             } else {
-                return Difference::Other(format!("a client has more of {} than the store", doc.name()));
+                let more = readers.iter().find(|client| !covers(&stored, &client.doc));
+                let id = more.map_or(0, |client| client.id);
+                return Difference::Other(format!("client {id} has more of {} than the store", doc.name()));
             }
             let mut here: Vec<u64> = clients.iter().map(|client| client.id).collect();
             here.sort_unstable();
