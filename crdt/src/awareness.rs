@@ -380,16 +380,21 @@ impl Awareness {
 
     /// Peers accept `null` at the clock they know.
     fn remove(&mut self, client: ClientId, by_node: bool) {
-        let Some(present) = self.present.remove(&client) else {
-            return;
-        };
+        if let Some(present) = self.present.remove(&client) {
+            self.note_removed(client, present.clock, present.owner, by_node);
+        }
+    }
+
+    /// Remembers at which clock somebody was known, up to a bound.
+    fn note_removed(&mut self, client: ClientId, clock: u32, owner: ConnectionId, by_node: bool) {
         self.order += 1;
+        let order = self.order;
         self.removed.insert(
             client,
             Removed {
-                clock: present.clock,
-                order: self.order,
-                owner: present.owner,
+                clock,
+                order,
+                owner,
                 by_node,
             },
         );

@@ -1,5 +1,7 @@
 //! Awareness between nodes: each speaks for the clients that are connected to it, and takes the others' word for theirs.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::{Awareness, ConnectionId, Member, Present};
@@ -52,30 +54,68 @@ impl Awareness {
         self.present.iter().filter_map(local).collect()
     }
 
-    /// The clocks at which this room has announced whom it shows. Others have to go on from there: a client that leaves for
-    /// another node ignores everyone at clocks that it knows from here.
+    /// The clocks at which this room has announced everybody, also those who went lately. Others have to go on from there: a client
+    /// that leaves for another node ignores everyone at clocks that it knows from here.
     pub fn clocks(&self) -> Bytes {
-        let mut writer = Writer::with_capacity(8 + 10 * self.present.len());
-        writer.var_uint(self.present.len() as u64);
-        for (client, present) in &self.present {
-            writer.var_uint(*client).var_uint(u64::from(present.clock));
+        let mut writer = Writer::with_capacity(8 + 10 * (self.present.len() + self.removed.len()));
+        let present = self
+            .present
+            .iter()
+            .map(|(client, present)| (client, present.clock));
+        let removed = self
+            .removed
+            .iter()
+            .map(|(client, removed)| (client, removed.clock));
+        let all: BTreeMap<&ClientId, u32> = removed.chain(present).collect();
+        writer.var_uint(all.len() as u64);
+        for (client, clock) in all {
+            writer.var_uint(*client).var_uint(u64::from(clock));
         }
         Bytes::from(writer.into_bytes())
     }
 
-    /// Goes on from the [`Awareness::clocks`] of another node, for whom is shown here as well. Nobody needs to be told of it.
+    /// Whether there is anybody to tell of in [`Awareness::clocks`].
+    pub fn knows_anybody(&self) -> bool {
+        !(self.present.is_empty() && self.removed.is_empty())
+    }
+
+    /// Goes on from the [`Awareness::clocks`] of another node. At first contact that is for everybody: who was there and comes here
+    /// is known as somebody who returns, and who came here before is announced again if it was announced there at the clock it has here.
+    /// Later it is only taken note of. Returns the ids to announce.
     ///
     /// # Errors
     /// The bytes are none; those before the fault were taken.
-    pub fn advance(&mut self, clocks: &[u8]) -> Result<(), Refusal> {
+    pub fn advance(
+        &mut self,
+        node: ConnectionId,
+        clocks: &[u8],
+        is_first: bool,
+    ) -> Result<Vec<ClientId>, Refusal> {
         let mut reader = Reader::new(clocks);
+        let mut changed = Vec::new();
         for _ in 0..reader.count(2)? {
             let (client, clock) = (reader.var_uint()?, reader.var_uint()?);
-            if let (Some(present), true) = (self.present.get_mut(&client), clock < CLOCK_COUNT_MAX) {
-                present.clock = present.clock.max(clock as u32);
+            if clock < CLOCK_COUNT_MAX && self.advance_one(node, client, clock as u32, is_first) {
+                changed.push(client);
             }
         }
-        Ok(())
+        Ok(changed)
+    }
+
+    /// Returns whether it is to be announced.
+    fn advance_one(&mut self, node: ConnectionId, client: ClientId, clock: u32, is_first: bool) -> bool {
+        let is_local = self.is_local(client);
+        match (self.present.get_mut(&client), self.removed.get_mut(&client)) {
+            (Some(present), _) if is_first && is_local && clock >= present.clock => {
+                present.clock = clock + 1;
+                return true;
+            }
+            (Some(present), _) => present.clock = present.clock.max(clock),
+            (None, Some(removed)) => removed.clock = removed.clock.max(clock),
+            (None, None) if is_first => self.note_removed(client, clock, node, true),
+            (None, None) => {}
+        }
+        false
     }
 
     /// What another node shall know: the states of ids that are connected here, and which ids no longer are.

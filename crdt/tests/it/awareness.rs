@@ -554,24 +554,45 @@ fn clocks_that_were_moved_on_for_somebody_are_gone_on_from_elsewhere() {
     let mut elsewhere = Room::with(1);
     elsewhere.hears(1, &[(7, 20, "{}")]);
     assert!(elsewhere.of(7)[0].1 < known);
-    elsewhere.0.advance(&here.0.clocks()).expect("clocks");
-    assert_eq!(elsewhere.of(7)[0].1, known);
-    // The owner need not know of it.
-    elsewhere.hears(1, &[(7, 22, "{}")]);
-    assert_eq!(elsewhere.of(7)[0].1, known + 1);
+    elsewhere.0.join_node(ConnectionId(2));
+    let mut advance = |clocks: &[u8], is_first| {
+        let changed = elsewhere.0.advance(ConnectionId(2), clocks, is_first);
+        changed.map(|changed| (changed, elsewhere.of(7)[0].1, elsewhere.0.len()))
+    };
+    assert_eq!(advance(&here.0.clocks(), false), Ok((vec![], known, 1)));
     // Nothing goes backwards, nobody appears, and what is no clock is left out.
-    elsewhere.0.advance(&Room::with(0).0.clocks()).expect("clocks");
+    assert_eq!(advance(&Room::with(0).0.clocks(), true), Ok((vec![], known, 1)));
     let mut wild = Writer::new();
     wild.var_uint(2)
         .var_uint(7)
         .var_uint(1 << 40)
         .var_uint(8)
         .var_uint(1);
-    elsewhere.0.advance(&wild.into_bytes()).expect("numbers");
-    assert_eq!((elsewhere.of(7)[0].1, elsewhere.0.len()), (known + 1, 1));
+    assert_eq!(advance(&wild.into_bytes(), false), Ok((vec![], known, 1)));
     for broken in [&[][..], &[5], &[1, 7], &[0xff; 12]] {
-        assert!(elsewhere.0.advance(broken).is_err());
+        assert!(advance(broken, true).is_err());
     }
+    // At first contact whoever is here is announced beyond the clock that others know from there.
+    assert_eq!(advance(&here.0.clocks(), true), Ok((vec![7], known + 1, 1)));
+    // The owner need not know of it.
+    elsewhere.hears(1, &[(7, 22, "{}")]);
+    assert_eq!(elsewhere.of(7)[0].1, known + 2);
+}
+
+/// It is known from another node, which tells of it when it is gone there: it did not come for the first time.
+#[test]
+fn who_was_on_another_node_before_this_room_was_open_here_returns() {
+    let mut there = Room::with(1);
+    there.hears(1, &[(7, 20, "{}")]);
+    there.0.leave(ConnectionId(1));
+    let mut here = beside_a_node();
+    assert_eq!(
+        here.0.advance(ConnectionId(2), &there.0.clocks(), true),
+        Ok(vec![])
+    );
+    here.hears(1, &[(7, 20, "{}")]);
+    assert!(here.of(7)[0].1 > 21);
+    assert_eq!(here.0.take_returned(), [ConnectionId(1)]);
 }
 
 #[test]

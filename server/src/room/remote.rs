@@ -50,6 +50,8 @@ struct Neighbour {
     /// As which it takes part in awareness.
     connection: ConnectionId,
     heard: Instant,
+    /// Whether it has told the clocks of its presence.
+    has_told_clocks: bool,
 }
 
 /// An answer that leaves unless somebody else's comes first.
@@ -242,7 +244,7 @@ impl Room {
             Message::Stateless { .. } | Message::Event { .. } if is_late => {}
             Message::Stateless { payload } => self.pass_stateless_of_node(&payload),
             Message::Event { body } => self.pass_event_of_node(&body),
-            Message::Clocks { clocks } => self.take_clocks_of_node(&clocks),
+            Message::Clocks { clocks } => self.take_clocks_of_node(from, &clocks),
         }
     }
 
@@ -262,8 +264,13 @@ impl Room {
                     Neighbour {
                         connection,
                         heard: now,
+                        has_told_clocks: false,
                     },
                 );
+                if self.awake.awareness.knows_anybody() {
+                    let clocks = self.awake.awareness.clocks();
+                    remote.publish(Message::Clocks { clocks });
+                }
                 // It is told of this room soon.
                 remote.digest_due = remote.digest_due.min(now + jittered(BUS_DIGEST_MS));
             }

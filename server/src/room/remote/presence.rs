@@ -1,5 +1,7 @@
 //! Who is here and on other nodes: each node speaks for the clients that are connected to it.
 
+use std::mem;
+
 use bytes::Bytes;
 use roomtone_crdt::{AwarenessUpdate, ClientId};
 
@@ -47,7 +49,7 @@ impl Awake {
         });
     }
 
-    /// Somebody came back, and clocks were moved on for that: other nodes go on from there.
+    /// Somebody came back, and clocks were moved on for that, or another node is heard for the first time: it goes on from there.
     pub(in crate::room) fn announce_clocks(&mut self) {
         if let Some(remote) = self
             .remote
@@ -108,9 +110,16 @@ impl Room {
         }
     }
 
-    pub(super) fn take_clocks_of_node(&mut self, clocks: &[u8]) {
-        if self.awake.awareness.advance(clocks).is_err() {
-            metrics::bus_dropped("unreadable", 1);
+    pub(super) fn take_clocks_of_node(&mut self, from: Sender, clocks: &[u8]) {
+        let awake = &mut self.awake;
+        let remote = awake.remote.as_mut();
+        let Some(neighbour) = remote.and_then(|remote| remote.neighbours.get_mut(&from)) else {
+            return;
+        };
+        let is_first = !mem::replace(&mut neighbour.has_told_clocks, true);
+        match awake.awareness.advance(neighbour.connection, clocks, is_first) {
+            Ok(changed) => awake.dirty.extend(changed),
+            Err(_) => metrics::bus_dropped("unreadable", 1),
         }
     }
 
