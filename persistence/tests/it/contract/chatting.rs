@@ -214,12 +214,12 @@ pub(crate) async fn a_thread_is_what_a_message_began(store: &dyn Store) {
     done(store, &a, &ada, &answer("4", 2)).await;
     // An answer to an answer.
     assert_eq!(done(store, &a, &ada, &answer("5", 3)).await.thread, Some(1));
-    let thread = |seq, limit| {
+    let thread = async |seq, limit| {
         let query = ChatQuery::Before {
             seq,
             thread: Some(1),
         };
-        read(store, &doc("a"), query, limit)
+        read(store, &a, query, limit).await
     };
     assert_eq!(seqs(&thread(None, 10).await), [5, 3, 1]);
     assert_eq!(seqs(&thread(Some(5), 1).await), [3]);
@@ -266,7 +266,7 @@ pub(crate) async fn a_chat_is_read_in_pages(store: &dyn Store) {
 pub(crate) async fn a_marker_never_goes_back(store: &dyn Store) {
     let a = doc("a");
     let chats = store.chats().unwrap();
-    let mark = |user: &'static str, seq| async move { chats.mark_read(&doc("a"), user, seq).await.unwrap() };
+    let mark = async |user: &str, seq| chats.mark_read(&a, user, seq).await.unwrap();
     let marked = |seq, has_moved| Marked { seq, has_moved };
     assert_eq!(mark("ada", 5).await, marked(0, false));
     for n in 1..=3 {
