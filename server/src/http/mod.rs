@@ -1,6 +1,7 @@
 //! Every address of the server, on one port.
 
 mod health;
+mod messages;
 mod operator;
 mod page;
 pub mod problem;
@@ -42,6 +43,9 @@ pub fn router(app: App) -> Router {
         .route("/v1/drain", post(operator::drain).get(operator::drain_status))
         .route("/v1/nodes", get(operator::nodes))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
+    let messages = Router::new()
+        .route("/v1/rooms/{room}/messages", get(messages::list).post(messages::post))
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
     Router::new()
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
@@ -54,6 +58,7 @@ pub fn router(app: App) -> Router {
         .route("/doc/ws/{id}", any(sockets::ysweet_old))
         .merge(ysweet)
         .merge(operator)
+        .merge(messages)
         .route("/livez", get(health::live))
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))
