@@ -67,18 +67,65 @@ async fn serve(chat: Chat, outbox: Outbox, mut waiting: mpsc::Receiver<Call>) {
         let answer = chat.call(&call.caller, &call.request).await;
         if call.place.strong_count() > 0 {
             let frame = native::chat_answer(call.channel, call.number, &answer);
-            send(&outbox, frame, &call.caller).await;
+            send(&outbox, frame, call.caller.socket).await;
         }
     }
 }
 
 /// Waits while the peer does not read. Its next calls wait behind this one, and then have no place.
-async fn send(outbox: &Outbox, frame: Bytes, caller: &Caller) {
+async fn send(outbox: &Outbox, frame: Bytes, socket: ConnectionId) {
     while outbox.send(frame.clone()) == Queued::Full {
         let (tell, mut told) = mpsc::unbounded_channel();
-        outbox.tell_when_drained(&tell, caller.socket);
+        outbox.tell_when_drained(&tell, socket);
         drop(tell);
         // Nothing comes when the socket has ended: the next frame is dropped then.
         let _ = told.recv().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(bytes: usize) -> Bytes {
+        Bytes::from(vec![0; bytes])
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_for_a_peer_that_does_not_read() {
+        let outbox = Outbox::new(100);
+        assert_eq!(outbox.send(frame(5_000)), Queued::Yes);
+        let sending = {
+            let outbox = outbox.clone();
+            tokio::spawn(async move { send(&outbox, frame(7), ConnectionId(1)).await })
+        };
+        let mut lengths = Vec::new();
+        while lengths.len() < 2 {
+            let outgoing = outbox.take().await;
+            lengths.extend(outgoing.frames.iter().map(Bytes::len));
+            outgoing.drained();
+        }
+        assert_eq!(lengths, [5_000, 7]);
+        sending.await.expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn of_a_socket_that_ends_meanwhile_nothing_is_waited_for() {
+        for is_waiting in [true, false] {
+            let outbox = Outbox::new(100);
+            assert_eq!(outbox.send(frame(5_000)), Queued::Yes);
+            let sending = tokio::spawn({
+                let outbox = outbox.clone();
+                async move { send(&outbox, frame(7), ConnectionId(1)).await }
+            });
+            if is_waiting {
+                // It has asked to be told, and not been told.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                assert!(!sending.is_finished());
+            }
+            outbox.shut();
+            sending.await.expect("it ends");
+        }
     }
 }

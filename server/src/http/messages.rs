@@ -12,9 +12,10 @@ use roomtone_persistence::{ChatQuery, DocId};
 use super::problem::Problem;
 use crate::app::App;
 use crate::auth::Denied;
-use crate::chat::{Caller, Page, Post, message_answer, page_answer};
+use crate::chat::{Caller, Failure, Page, Post, message_answer, page_answer};
 use crate::close::Close;
 use crate::limits::CHAT_PAGE_DEFAULT_COUNT;
+use crate::metrics;
 use crate::socket;
 
 /// No socket: all anonymous requests count as one.
@@ -29,7 +30,7 @@ pub(super) async fn list(
     let caller = authorize(&app, &uri, &headers)?;
     let page = page_of(uri.query().unwrap_or_default())?;
     let is_resumed = matches!(page.query, ChatQuery::After(_));
-    let page = app.chat().page(&caller, page).await.map_err(|failure| Problem::from_chat(&failure))?;
+    let page = counted(app.chat().page(&caller, page).await)?;
     Ok(json(page_answer(&page, is_resumed && page.has_more)))
 }
 
@@ -49,10 +50,12 @@ pub(super) async fn post(
         Ok(act) => app.chat().change(&caller, act).await,
         Err(failure) => Err(failure),
     };
-    match posted {
-        Ok(message) => Ok(json(message_answer(&message))),
-        Err(failure) => Err(Problem::from_chat(&failure)),
-    }
+    Ok(json(message_answer(&counted(posted)?)))
+}
+
+fn counted<T>(answered: Result<T, Failure>) -> Result<T, Problem> {
+    metrics::chat_call(answered.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "ok"));
+    answered.map_err(|failure| Problem::from_chat(&failure))
 }
 
 fn json(text: String) -> Response {
