@@ -520,7 +520,7 @@ async fn na9_an_event_reaches_the_others_and_not_its_author() {
 #[tokio::test]
 async fn na11_before_a_restart_closes_the_socket_it_says_when_to_come_back() {
     let (_world, served) = open().await;
-    let mut in_a_room = Native::join(&served, "d", "").await;
+    let in_a_room = Native::join(&served, "d", "").await;
     let mut in_none = Native::connect(&served).await;
     in_none.send(&[hello(1, "")]).await;
     in_none.until(0, WELCOME).await;
