@@ -180,9 +180,10 @@ pub struct Marked {
 impl ChatMessage {
     /// About how long it is, in bytes.
     fn bytes(&self) -> usize {
-        let reactions = self.reactions.iter().map(|(emoji, users)| {
-            emoji.len() + users.iter().map(|user| user.len() + 4).sum::<usize>()
-        });
+        let reactions = self
+            .reactions
+            .iter()
+            .map(|(emoji, users)| emoji.len() + users.iter().map(|user| user.len() + 4).sum::<usize>());
         let mentions = self.mentions.iter().map(|mention| mention.len() + 4);
         let author = self.user.as_ref().map_or(0, String::len) + self.name.as_ref().map_or(0, String::len);
         256 + self.text.len() + author + mentions.sum::<usize>() + reactions.sum::<usize>()
@@ -196,13 +197,22 @@ impl ChatQuery {
     }
 
     /// Makes a page of what was looked up: in the order of the query, but for [`ChatQuery::Last`] newest first.
-    pub(crate) fn page(self, mut found: Vec<ChatMessage>, limit: usize, counts: Counts, read: u64) -> ChatPage {
+    pub(crate) fn page(
+        self,
+        mut found: Vec<ChatMessage>,
+        limit: usize,
+        counts: Counts,
+        read: u64,
+    ) -> ChatPage {
         let mut bytes = 0;
-        let fitting = found.iter().take(limit.min(CHAT_PAGE_COUNT_MAX)).take_while(|message| {
-            let is_first = bytes == 0;
-            bytes += message.bytes();
-            is_first || bytes <= CHAT_PAGE_BYTES_TARGET
-        });
+        let fitting = found
+            .iter()
+            .take(limit.min(CHAT_PAGE_COUNT_MAX))
+            .take_while(|message| {
+                let is_first = bytes == 0;
+                bytes += message.bytes();
+                is_first || bytes <= CHAT_PAGE_BYTES_TARGET
+            });
         let fitting = fitting.count();
         let has_more = fitting < found.len();
         found.truncate(fitting);

@@ -544,7 +544,8 @@ fn clocks_that_were_moved_on_for_somebody_are_gone_on_from_elsewhere() {
     // Somebody comes back often.
     for round in 0..5 {
         here.0.join(ConnectionId(100 + round));
-        here.0.receive(ConnectionId(100 + round), None, &says(&[(9, 1, "{}")]));
+        here.0
+            .receive(ConnectionId(100 + round), None, &says(&[(9, 1, "{}")]));
         here.0.leave(ConnectionId(100 + round));
         here.0.take_returned();
     }
@@ -561,7 +562,11 @@ fn clocks_that_were_moved_on_for_somebody_are_gone_on_from_elsewhere() {
     // Nothing goes backwards, nobody appears, and what is no clock is left out.
     elsewhere.0.advance(&Room::with(0).0.clocks()).expect("clocks");
     let mut wild = Writer::new();
-    wild.var_uint(2).var_uint(7).var_uint(1 << 40).var_uint(8).var_uint(1);
+    wild.var_uint(2)
+        .var_uint(7)
+        .var_uint(1 << 40)
+        .var_uint(8)
+        .var_uint(1);
     elsewhere.0.advance(&wild.into_bytes()).expect("numbers");
     assert_eq!((elsewhere.of(7)[0].1, elsewhere.0.len()), (known + 1, 1));
     for broken in [&[][..], &[5], &[1, 7], &[0xff; 12]] {

@@ -58,8 +58,11 @@ impl Chat {
     fn page(&self, query: ChatQuery, limit: usize, user: Option<&str>) -> ChatPage {
         let mut found: Vec<&ChatMessage> = match query {
             ChatQuery::After(change) => {
-                let mut found: Vec<&ChatMessage> =
-                    self.messages.iter().filter(|message| message.change > change).collect();
+                let mut found: Vec<&ChatMessage> = self
+                    .messages
+                    .iter()
+                    .filter(|message| message.change > change)
+                    .collect();
                 found.sort_by_key(|message| message.change);
                 found
             }

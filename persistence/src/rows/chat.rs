@@ -8,8 +8,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sql::Answer;
-use crate::chat::{Act, Actor, Changed, ChatMessage, ChatPage, ChatQuery, Counts, Marked, Plan, Subject};
 use crate::StoreError;
+use crate::chat::{Act, Actor, Changed, ChatMessage, ChatPage, ChatQuery, Counts, Marked, Plan, Subject};
 
 /// A connection to a database with these tables.
 pub(crate) trait ChatTables: Send {
@@ -57,7 +57,11 @@ pub(crate) async fn change<T: ChatTables>(
     act: &Act,
 ) -> Result<(Changed, Wrote), StoreError> {
     let found = match act.subject() {
-        Subject::Key(key) => tables.chat_message_by_key(document_id, by.user.as_deref(), key).await?,
+        Subject::Key(key) => {
+            tables
+                .chat_message_by_key(document_id, by.user.as_deref(), key)
+                .await?
+        }
         Subject::Seq(seq) => tables.chat_message(document_id, seq).await?,
     };
     let of_thread = match act.thread() {
@@ -117,7 +121,9 @@ pub(crate) async fn mark_read<T: ChatTables>(
 
 /// What the tables know a user by.
 fn hash_of(user: Option<&str>) -> Vec<u8> {
-    user.map_or_else(Vec::new, |user| digest(&SHA256, user.as_bytes()).as_ref().to_vec())
+    user.map_or_else(Vec::new, |user| {
+        digest(&SHA256, user.as_bytes()).as_ref().to_vec()
+    })
 }
 
 /// As SQL keeps a number. What nothing is beyond stays beyond everything.

@@ -229,7 +229,10 @@ mod tests {
             r#"{"error":{"code":"not_found","hint":"x \"y\""}}"#
         );
         let fast = Failure::too_fast(250).to_json();
-        assert!(fast.contains(r#""code":"too_fast""#) && fast.contains(r#""retryMs":250"#), "{fast}");
+        assert!(
+            fast.contains(r#""code":"too_fast""#) && fast.contains(r#""retryMs":250"#),
+            "{fast}"
+        );
         assert_eq!(read_answer(7), r#"{"read":7}"#);
     }
 }

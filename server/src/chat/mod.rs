@@ -111,7 +111,10 @@ impl Chat {
     /// Changes something, and tells everybody who listens (CH1).
     pub(crate) async fn change(&self, caller: &Caller, act: Act) -> Result<ChatMessage, Failure> {
         if caller.role < Role::Commenter {
-            return Err(Failure::new(Code::Forbidden, "this token only reads; commenters write"));
+            return Err(Failure::new(
+                Code::Forbidden,
+                "this token only reads; commenters write",
+            ));
         }
         self.paces.draw(caller.user.as_ref(), caller.socket)?;
         let by = Actor {
@@ -124,7 +127,10 @@ impl Chat {
         let message = match changed {
             Changed::Done(message) => message,
             Changed::NotFound => {
-                return Err(Failure::new(Code::NotFound, "there is no such message, or it was deleted"));
+                return Err(Failure::new(
+                    Code::NotFound,
+                    "there is no such message, or it was deleted",
+                ));
             }
             Changed::Forbidden => {
                 return Err(Failure::new(
@@ -133,11 +139,15 @@ impl Chat {
                 ));
             }
             Changed::Full => {
-                return Err(Failure::new(Code::TooLong, "the message has as many reactions as it takes"));
+                return Err(Failure::new(
+                    Code::TooLong,
+                    "the message has as many reactions as it takes",
+                ));
             }
         };
         // Also when it was done before: that answer may have been lost, and the news with it.
-        self.tell(caller, News::of_message(message_answer(&message))).await;
+        self.tell(caller, News::of_message(message_answer(&message)))
+            .await;
         Ok(message)
     }
 
@@ -146,10 +156,13 @@ impl Chat {
             let hint = "anonymous people have no marker";
             return Err(Failure::new(Code::Forbidden, hint));
         };
-        let marked = self.in_time(self.store()?.mark_read(&caller.doc, user, seq)).await?;
+        let marked = self
+            .in_time(self.store()?.mark_read(&caller.doc, user, seq))
+            .await?;
         let answer = answer::read_answer(marked.seq);
         if marked.has_moved {
-            self.tell(caller, News::of_marker(answer.clone(), user, caller.member)).await;
+            self.tell(caller, News::of_marker(answer.clone(), user, caller.member))
+                .await;
         }
         Ok(answer)
     }
@@ -171,7 +184,10 @@ impl Chat {
 
     async fn note(&self, caller: &Caller, note: Note) -> Option<()> {
         let noted = self.hub.note(&caller.doc, note);
-        timeout(Duration::from_millis(CHAT_NOTE_MS_MAX), noted).await.ok()?.ok()
+        timeout(Duration::from_millis(CHAT_NOTE_MS_MAX), noted)
+            .await
+            .ok()?
+            .ok()
     }
 
     fn store(&self) -> Result<&dyn Chats, Failure> {
@@ -180,10 +196,7 @@ impl Chat {
     }
 
     /// What the store answers, if it does so in time.
-    async fn in_time<T>(
-        &self,
-        call: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, Failure> {
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
         let hint = "the store is away; try again";
         match timeout(Duration::from_millis(CHAT_STORE_MS_MAX), call).await {
             Ok(Ok(done)) => Ok(done),

@@ -22,11 +22,7 @@ use crate::socket;
 const NO_SOCKET: ConnectionId = ConnectionId(0);
 
 /// `GET`: with `after` what changed after that, oldest change first; else messages, newest first, before `before` and of `thread`.
-pub(super) async fn list(
-    State(app): State<App>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let caller = authorize(&app, &uri, &headers)?;
     let page = page_of(uri.query().unwrap_or_default())?;
     let is_resumed = matches!(page.query, ChatQuery::After(_));
@@ -54,7 +50,11 @@ pub(super) async fn post(
 }
 
 fn counted<T>(answered: Result<T, Failure>) -> Result<T, Problem> {
-    metrics::chat_call(answered.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "ok"));
+    metrics::chat_call(
+        answered
+            .as_ref()
+            .map_or_else(|failure| failure.code.as_str(), |_| "ok"),
+    );
     answered.map_err(|failure| Problem::from_chat(&failure))
 }
 
@@ -91,7 +91,11 @@ fn authorize(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Proble
     Ok(Caller {
         doc,
         member: None,
-        user: claims.user.as_deref().filter(|user| !user.is_empty()).map(Arc::from),
+        user: claims
+            .user
+            .as_deref()
+            .filter(|user| !user.is_empty())
+            .map(Arc::from),
         name: claims.name.as_deref().map(Arc::from),
         role,
         socket: NO_SOCKET,

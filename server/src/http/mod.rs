@@ -44,7 +44,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/nodes", get(operator::nodes))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
     let messages = Router::new()
-        .route("/v1/rooms/{room}/messages", get(messages::list).post(messages::post))
+        .route(
+            "/v1/rooms/{room}/messages",
+            get(messages::list).post(messages::post),
+        )
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
     Router::new()
         .route("/", any(sockets::root))

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::native::{Native, edit, join, message};
 use crate::net::{Socket, request, token, token_of};
+use crate::peer::PATIENCE;
 use crate::world::{SECRET, Served, World, doc_id};
 use crate::yjs;
 
@@ -54,7 +55,9 @@ impl Client {
     async fn ask(&mut self, request: &Value) -> u64 {
         self.calls_count += 1;
         let call = self.calls_count;
-        self.native.send(&[call_frame(1, call, &request.to_string())]).await;
+        self.native
+            .send(&[call_frame(1, call, &request.to_string())])
+            .await;
         call
     }
 
@@ -65,23 +68,20 @@ impl Client {
     }
 
     async fn answer(&mut self, call: u64) -> Value {
-        let (number, answer) = self.next_answer().await;
+        let answering = self.next_answer();
+        let (number, answer) = tokio::time::timeout(PATIENCE, answering)
+            .await
+            .expect("no answer");
         assert_eq!(number, call);
         answer
     }
 
     async fn next_answer(&mut self) -> (u64, Value) {
         loop {
-            let (channel, kind, body) = self.native.next().await;
-            let mut reader = Reader::new(&body);
-            match kind {
-                CHAT_ANSWER => {
-                    assert_eq!(channel, 1);
-                    let number = reader.var_uint().expect("a number");
-                    return (number, parse(reader.var_string().expect("an answer")));
-                }
-                CHAT_CHANGE => self.changes.push(parse(reader.var_string().expect("a change"))),
-                _ => {}
+            if let Some((CHAT_ANSWER, body)) = self.next().await {
+                let mut reader = Reader::new(&body);
+                let number = reader.var_uint().expect("a number");
+                return (number, parse(reader.var_string().expect("an answer")));
             }
         }
     }
@@ -92,28 +92,37 @@ impl Client {
 
     /// The next change, of those that have come too.
     async fn change(&mut self) -> Value {
-        while self.changes.is_empty() {
-            let body = self.native.until(1, CHAT_CHANGE).await;
-            let mut reader = Reader::new(&body);
-            self.changes.push(parse(reader.var_string().expect("a change")));
-        }
+        let waiting = async {
+            while self.changes.is_empty() {
+                self.next().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it never came");
         self.changes.remove(0)
     }
 
     /// All changes that came up to now.
     async fn changes_now(&mut self) -> Vec<Value> {
         self.native.send(&[message(0, 4, b"now")]).await;
-        loop {
-            let (_, kind, body) = self.native.next().await;
-            match kind {
-                PONG => return std::mem::take(&mut self.changes),
-                CHAT_CHANGE => {
-                    let mut reader = Reader::new(&body);
-                    self.changes.push(parse(reader.var_string().expect("a change")));
-                }
-                _ => {}
-            }
+        let ponging = async { while !matches!(self.next().await, Some((PONG, _))) {} };
+        tokio::time::timeout(PATIENCE, ponging)
+            .await
+            .expect("no answer to a ping");
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The next message, if it is no change: those are kept.
+    async fn next(&mut self) -> Option<(u64, Vec<u8>)> {
+        let (channel, kind, body) = self.native.next().await;
+        if kind != CHAT_CHANGE {
+            return Some((kind, body));
         }
+        assert_eq!(channel, 1);
+        let mut reader = Reader::new(&body);
+        self.changes.push(parse(reader.var_string().expect("a change")));
+        None
     }
 }
 
@@ -191,7 +200,12 @@ async fn ch1_a_change_goes_to_everybody_who_has_the_chat_open_and_to_nobody_else
     let message = &posted["message"];
     assert_eq!(count_of(&world, "d").await, 1);
     assert_eq!(
-        (&message["seq"], &message["change"], &message["key"], &message["text"]),
+        (
+            &message["seq"],
+            &message["change"],
+            &message["key"],
+            &message["text"]
+        ),
         (&json!(1), &json!(1), &json!("k-1"), &json!("hi @bob"))
     );
     assert_eq!(
@@ -228,10 +242,19 @@ async fn ch1_a_marker_goes_to_the_other_connections_of_its_user() {
     for key in ["1", "2", "3"] {
         bob.post(key, "x").await;
     }
-    assert_eq!(ada.call(json!({ "read": { "seq": 2 } })).await, json!({ "read": 2 }));
+    assert_eq!(
+        ada.call(json!({ "read": { "seq": 2 } })).await,
+        json!({ "read": 2 })
+    );
     // It never goes back, and no further than there is something to read.
-    assert_eq!(ada.call(json!({ "read": { "seq": 1 } })).await, json!({ "read": 2 }));
-    assert_eq!(ada.call(json!({ "read": { "seq": 99 } })).await, json!({ "read": 3 }));
+    assert_eq!(
+        ada.call(json!({ "read": { "seq": 1 } })).await,
+        json!({ "read": 2 })
+    );
+    assert_eq!(
+        ada.call(json!({ "read": { "seq": 99 } })).await,
+        json!({ "read": 3 })
+    );
     let is_marker = |change: &Value| change.get("read").is_some();
     let mut heard = at_home.changes_now().await;
     heard.retain(is_marker);
@@ -264,7 +287,9 @@ async fn ch2_who_comes_back_asks_for_what_changed_since_in_pages() {
         assert!(seqs(&page).len() <= 200);
         heard.extend(seqs(&page));
         pages_count += 1;
-        let last = page["messages"].as_array().and_then(|messages| messages.last().cloned());
+        let last = page["messages"]
+            .as_array()
+            .and_then(|messages| messages.last().cloned());
         after = last.expect("a message")["change"].as_u64().expect("a number");
         if page["more"] == false {
             break;
@@ -314,9 +339,16 @@ async fn ch3_everybody_reads_commenters_write_authors_edit_and_owners_delete() {
         (&json!(true), &json!(""))
     );
     assert_eq!(code(&commenter.call(change).await), "not_found");
-    assert_eq!(code(&owner.call(json!({ "delete": { "seq": 2 } })).await), "not_found");
     assert_eq!(
-        code(&owner.call(json!({ "post": { "key": "t", "text": "x", "thread": 9 } })).await),
+        code(&owner.call(json!({ "delete": { "seq": 2 } })).await),
+        "not_found"
+    );
+    assert_eq!(
+        code(
+            &owner
+                .call(json!({ "post": { "key": "t", "text": "x", "thread": 9 } }))
+                .await
+        ),
         "not_found"
     );
 }
@@ -417,7 +449,10 @@ async fn ch5_ten_changes_at_once_and_then_two_a_second_over_all_sockets_of_a_use
             assert!((1..=500).contains(&retry_ms), "{retry_ms}");
             // Somebody else is not held up, and reading is no change.
             assert!(bob.post(&format!("k{n}"), "x").await.get("message").is_some());
-            assert_eq!(seqs(&ada.call(json!({ "history": { "limit": 1 } })).await).len(), 1);
+            assert_eq!(
+                seqs(&ada.call(json!({ "history": { "limit": 1 } })).await).len(),
+                1
+            );
             tokio::time::sleep(Duration::from_millis(retry_ms)).await;
             let again = ada.post(&format!("k{n}"), "x").await;
             assert!(again.get("message").is_some(), "{again}");
@@ -448,14 +483,16 @@ async fn ch5_calls_that_pile_up_are_refused_and_the_others_keep_their_order() {
     }
     assert!(served_calls.len() >= CHAT_CALLS_COUNT_MAX, "{served_calls:?}");
     assert!(!refused.is_empty());
-    assert!(served_calls.is_sorted() && refused.is_sorted(), "{served_calls:?} {refused:?}");
+    assert!(
+        served_calls.is_sorted() && refused.is_sorted(),
+        "{served_calls:?} {refused:?}"
+    );
 }
 
 #[tokio::test]
 async fn while_the_store_is_away_calls_say_so_and_edits_go_on() {
     let (world, served) = behind_tokens().await;
     let mut ada = Client::open(&served, "ada", "editor").await;
-    ada.native.until_saved(1, 1).await;
     let mut bob = Client::open(&served, "bob", "editor").await;
     world.faults.fail_appends(true);
     world.faults.fail_loads(true);
@@ -569,7 +606,10 @@ impl Flaky<'_> {
 
     /// What was sent meanwhile.
     fn take_changes(&mut self) {
-        let changes = self.client.as_mut().map(|client| std::mem::take(&mut client.changes));
+        let changes = self
+            .client
+            .as_mut()
+            .map(|client| std::mem::take(&mut client.changes));
         for change in changes.unwrap_or_default() {
             let message = change["message"].clone();
             let is_next = message["change"] == self.known + 1;
@@ -629,12 +669,17 @@ async fn twenty_who_post_and_lose_their_sockets_all_have_the_same_list_in_the_en
         lists.push(flaky.messages.values().cloned().collect::<Vec<_>>());
     }
     let whole = &lists[0];
-    let numbers: Vec<u64> = whole.iter().filter_map(|message| message["seq"].as_u64()).collect();
+    let numbers: Vec<u64> = whole
+        .iter()
+        .filter_map(|message| message["seq"].as_u64())
+        .collect();
     assert_eq!(numbers, (1..=CLIENTS * EACH).collect::<Vec<_>>());
     let mut said: HashMap<&str, Vec<&str>> = HashMap::new();
     for message in whole {
         let user = message["user"].as_str().expect("a user");
-        said.entry(user).or_default().push(message["key"].as_str().expect("a key"));
+        said.entry(user)
+            .or_default()
+            .push(message["key"].as_str().expect("a key"));
     }
     let in_order: Vec<String> = (0..EACH).map(|n| format!("k{n}")).collect();
     assert_eq!(said.len() as u64, CLIENTS);
@@ -710,7 +755,11 @@ async fn by_http_messages_are_read_and_posted() {
         request(served.address, method, &path, &headers, body.as_bytes()).await
     };
     let all = ask("GET", "", "viewer", "").await;
-    assert!(all.head.contains("content-type: application/json"), "{}", all.head);
+    assert!(
+        all.head.contains("content-type: application/json"),
+        "{}",
+        all.head
+    );
     assert_eq!(seqs(&all.json()), [7, 6, 5, 4, 3, 2, 1]);
     assert_eq!(all.json()["change"], 7);
     for (query, expected) in [
@@ -724,7 +773,10 @@ async fn by_http_messages_are_read_and_posted() {
         assert_eq!(page["more"], query == "?after=4&limit=1");
     }
     let posted = ask("POST", "", "commenter", r#"{"key":"k","text":"hi","thread":2}"#).await;
-    assert_eq!((posted.status, &posted.json()["message"]["seq"]), (200, &json!(8)));
+    assert_eq!(
+        (posted.status, &posted.json()["message"]["seq"]),
+        (200, &json!(8))
+    );
     assert_eq!(posted.json()["message"]["name"], "Ada");
     let again = ask("POST", "", "commenter", r#"{"key":"k","text":"hi","thread":2}"#).await;
     assert_eq!(again.json(), posted.json());
@@ -732,7 +784,11 @@ async fn by_http_messages_are_read_and_posted() {
     for _ in 0..12 {
         let answer = ask("POST", "", "commenter", r#"{"key":"k","text":"hi"}"#).await;
         if answer.status != 200 {
-            assert!(answer.is_problem() && answer.head.contains("retry-after: 1"), "{}", answer.head);
+            assert!(
+                answer.is_problem() && answer.head.contains("retry-after: 1"),
+                "{}",
+                answer.head
+            );
         }
         statuses.push(answer.status);
     }
@@ -753,7 +809,13 @@ async fn by_http_what_is_wrong_is_said_in_a_problem_document() {
         ("POST", "d/messages", "editor", b"{", 400),
         ("POST", "d/messages", "editor", br#"{"key":"k","text":" "}"#, 400),
         ("POST", "d/messages", "editor", br#"{"post":{}}"#, 400),
-        ("POST", "d/messages", "editor", br#"{"key":"k","text":"x","thread":9}"#, 404),
+        (
+            "POST",
+            "d/messages",
+            "editor",
+            br#"{"key":"k","text":"x","thread":9}"#,
+            404,
+        ),
         ("POST", "d/messages", "editor", &large, 413),
         ("GET", "d/messages?after=x", "editor", b"", 400),
         ("GET", "d/messages?after=1&before=2", "editor", b"", 400),
@@ -766,7 +828,14 @@ async fn by_http_what_is_wrong_is_said_in_a_problem_document() {
         } else {
             &[("authorization", &bearer)]
         };
-        let answer = request(served.address, method, &format!("/v1/rooms/{rest}"), headers, body).await;
+        let answer = request(
+            served.address,
+            method,
+            &format!("/v1/rooms/{rest}"),
+            headers,
+            body,
+        )
+        .await;
         assert_eq!(answer.status, status, "{method} {rest}: {}", answer.text());
         assert!(answer.is_problem(), "{method} {rest}: {}", answer.text());
     }
@@ -778,7 +847,10 @@ async fn by_http_what_is_wrong_is_said_in_a_problem_document() {
     assert!(away.head.contains("retry-after"), "{}", away.head);
     world.faults.fail_appends(false);
     // Pages of foreign origins are kept out, those of ours may ask.
-    let foreign = [("authorization", bearer.as_str()), ("origin", "https://elsewhere.example")];
+    let foreign = [
+        ("authorization", bearer.as_str()),
+        ("origin", "https://elsewhere.example"),
+    ];
     let refused = request(served.address, "GET", "/v1/rooms/d/messages", &foreign, b"").await;
     assert_eq!((refused.status, refused.is_problem()), (403, true));
     let ours = [
@@ -788,7 +860,9 @@ async fn by_http_what_is_wrong_is_said_in_a_problem_document() {
     ];
     let preflight = request(served.address, "OPTIONS", "/v1/rooms/d/messages", &ours, b"").await;
     assert!(
-        preflight.head.contains("access-control-allow-origin: http://localhost:5173"),
+        preflight
+            .head
+            .contains("access-control-allow-origin: http://localhost:5173"),
         "{}",
         preflight.head
     );

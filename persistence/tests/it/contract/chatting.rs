@@ -134,18 +134,28 @@ pub(crate) async fn each_change_has_a_number_and_moves_its_message(store: &dyn S
         done(store, &a, &ada, &post(&format!("k{n}"), "x")).await;
     }
     let edited = done(store, &a, &ada, &edit(1, "y")).await;
-    assert_eq!((edited.change, edited.text.as_str(), edited.edited_ms), (4, "y", Some(1_000)));
+    assert_eq!(
+        (edited.change, edited.text.as_str(), edited.edited_ms),
+        (4, "y", Some(1_000))
+    );
     let reacted = done(store, &a, &bob, &react(2, "👍", true)).await;
     assert_eq!(reacted.change, 5);
     assert_eq!(reacted.reactions["👍"], ["bob"]);
     // What leaves a message as it is is no change.
     for same in [edit(1, "y"), react(2, "🎉", false)] {
-        let by = if matches!(same, Act::Edit { .. }) { &ada } else { &bob };
+        let by = if matches!(same, Act::Edit { .. }) {
+            &ada
+        } else {
+            &bob
+        };
         done(store, &a, by, &same).await;
     }
     assert_eq!(done(store, &a, &bob, &react(2, "👍", true)).await.change, 5);
     let both = done(store, &a, &ada, &react(2, "👍", true)).await;
-    assert_eq!((both.change, both.reactions["👍"].join(" ")), (6, "bob ada".into()));
+    assert_eq!(
+        (both.change, both.reactions["👍"].join(" ")),
+        (6, "bob ada".into())
+    );
     let missed = read(store, &a, ChatQuery::After(3), 10).await;
     assert_eq!(seqs(&missed), [1, 2]);
     assert_eq!((missed.change, missed.count), (6, 3));
@@ -153,7 +163,10 @@ pub(crate) async fn each_change_has_a_number_and_moves_its_message(store: &dyn S
     let none = done(store, &a, &bob, &react(2, "👍", false)).await;
     assert_eq!((none.change, none.reactions.len()), (8, 0));
     let gone = done(store, &a, &ada, &Act::Delete { seq: 2 }).await;
-    assert_eq!((gone.change, gone.text.as_str(), gone.deleted_ms), (9, "", Some(1_000)));
+    assert_eq!(
+        (gone.change, gone.text.as_str(), gone.deleted_ms),
+        (9, "", Some(1_000))
+    );
     assert_eq!(done(store, &a, &ada, &Act::Delete { seq: 2 }).await, gone);
     for late in [edit(2, "z"), react(2, "👍", true)] {
         assert_eq!(act(store, &a, &ada, &late).await, Changed::NotFound);
@@ -179,7 +192,10 @@ pub(crate) async fn only_its_author_edits_a_message_and_moderators_delete(store:
     for by in [&bob, &owner, &anonymous] {
         assert_eq!(act(store, &a, by, &edit(1, "y")).await, Changed::Forbidden);
     }
-    assert_eq!(act(store, &a, &anonymous, &edit(2, "y")).await, Changed::Forbidden);
+    assert_eq!(
+        act(store, &a, &anonymous, &edit(2, "y")).await,
+        Changed::Forbidden
+    );
     for by in [&bob, &anonymous] {
         assert_eq!(
             act(store, &a, by, &Act::Delete { seq: 1 }).await,
@@ -215,10 +231,7 @@ pub(crate) async fn a_thread_is_what_a_message_began(store: &dyn Store) {
     // An answer to an answer.
     assert_eq!(done(store, &a, &ada, &answer("5", 3)).await.thread, Some(1));
     let thread = async |seq, limit| {
-        let query = ChatQuery::Before {
-            seq,
-            thread: Some(1),
-        };
+        let query = ChatQuery::Before { seq, thread: Some(1) };
         read(store, &a, query, limit).await
     };
     assert_eq!(seqs(&thread(None, 10).await), [5, 3, 1]);
@@ -308,12 +321,18 @@ pub(crate) async fn a_chat_goes_with_its_document(store: &dyn Store) {
     assert_eq!(store.delete(&a).await.unwrap(), Epoch(2));
     let chats = store.chats().unwrap();
     let gone = chats.read(&a, ChatQuery::Last, 10, Some("ada")).await.unwrap();
-    assert_eq!((gone.messages.len(), gone.change, gone.count, gone.read), (0, 0, 0, 0));
+    assert_eq!(
+        (gone.messages.len(), gone.change, gone.count, gone.read),
+        (0, 0, 0, 0)
+    );
     let other = chats.read(&b, ChatQuery::Last, 10, Some("ada")).await.unwrap();
     assert_eq!((other.count, other.read), (2, 2));
     // It begins anew, and the document too.
     assert_eq!(done(store, &a, &ada, &post("1", "new")).await.seq, 1);
-    assert_eq!(store.append(&[batch(&a, [1])]).await.unwrap(), [Appended::StaleEpoch]);
+    assert_eq!(
+        store.append(&[batch(&a, [1])]).await.unwrap(),
+        [Appended::StaleEpoch]
+    );
 }
 
 pub(crate) async fn messages_posted_side_by_side_are_in_one_order(store: &dyn Store) {

@@ -57,7 +57,11 @@ async fn eight_who_post_at_once_on_two_nodes_lose_and_double_nothing() {
 #[tokio::test]
 async fn changes_become_visible_in_the_order_of_their_numbers() {
     let database = Database::new().await;
-    let (one, two, three) = (database.open().await, database.open().await, database.open().await);
+    let (one, two, three) = (
+        database.open().await,
+        database.open().await,
+        database.open().await,
+    );
     let a = doc("a");
     let write = async |store: &PostgresStore, who: &str| {
         for n in 0..30 {
@@ -112,7 +116,9 @@ async fn what_is_damaged_or_not_there_is_an_error_and_no_empty_chat() {
     let chats = store.chats().unwrap();
     let damaged = chats.read(&a, ChatQuery::Last, 10, None).await;
     assert!(matches!(damaged, Err(StoreError::Corrupt(_))), "{damaged:?}");
-    database.run("ALTER TABLE chat_messages RENAME TO elsewhere").await;
+    database
+        .run("ALTER TABLE chat_messages RENAME TO elsewhere")
+        .await;
     let missing = chats.read(&a, ChatQuery::Last, 10, None).await;
     assert!(matches!(missing, Err(StoreError::Schema(_))), "{missing:?}");
 }

@@ -49,7 +49,11 @@ impl Awake {
 
     /// Somebody came back, and clocks were moved on for that: other nodes go on from there.
     pub(in crate::room) fn announce_clocks(&mut self) {
-        if let Some(remote) = self.remote.as_mut().filter(|remote| !remote.neighbours.is_empty()) {
+        if let Some(remote) = self
+            .remote
+            .as_mut()
+            .filter(|remote| !remote.neighbours.is_empty())
+        {
             let clocks = self.awareness.clocks();
             remote.publish(Message::Clocks { clocks });
         }
