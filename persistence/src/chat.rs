@@ -128,7 +128,7 @@ pub enum Act {
 #[must_use]
 pub enum Changed {
     /// The message as it is now. Whether this call changed it or an earlier one did cannot be told apart.
-    Done(ChatMessage),
+    Done(Box<ChatMessage>),
     /// There is no such message, or it was deleted.
     NotFound,
     /// It is somebody else's, or needs a user.

@@ -23,7 +23,7 @@ pub(crate) enum Subject<'a> {
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// This message, and the numbers as they are then.
-    Write(Counts, ChatMessage),
+    Write(Counts, Box<ChatMessage>),
     /// Nothing.
     Answer(Changed),
 }
@@ -59,13 +59,13 @@ impl Act {
         };
         let done = |mut message: ChatMessage, before: &ChatMessage| {
             if message == *before {
-                return Plan::Answer(Changed::Done(message));
+                return Plan::Answer(Changed::Done(Box::new(message)));
             }
             message.change = next.changes;
-            Plan::Write(next, message)
+            Plan::Write(next, Box::new(message))
         };
         match (self, found) {
-            (Act::Post { .. }, Some(known)) => Plan::Answer(Changed::Done(known)),
+            (Act::Post { .. }, Some(known)) => Plan::Answer(Changed::Done(Box::new(known))),
             (
                 Act::Post {
                     key,
@@ -99,7 +99,7 @@ impl Act {
                     deleted_ms: None,
                     reactions: BTreeMap::new(),
                 };
-                Plan::Write(next, message)
+                Plan::Write(next, Box::new(message))
             }
             (_, None) => Plan::Answer(Changed::NotFound),
             (Act::Edit { text, mentions, .. }, Some(known)) => {
@@ -110,7 +110,7 @@ impl Act {
                     return Plan::Answer(Changed::Forbidden);
                 }
                 if known.text == *text && known.mentions == *mentions {
-                    return Plan::Answer(Changed::Done(known));
+                    return Plan::Answer(Changed::Done(Box::new(known)));
                 }
                 let message = ChatMessage {
                     text: text.clone(),

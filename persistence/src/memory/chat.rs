@@ -47,8 +47,8 @@ impl Chat {
             Plan::Write(counts, message) => {
                 self.changes = counts.changes;
                 match self.messages.iter_mut().find(|known| known.seq == message.seq) {
-                    Some(known) => *known = message.clone(),
-                    None => self.messages.push(message.clone()),
+                    Some(known) => *known = (*message).clone(),
+                    None => self.messages.push((*message).clone()),
                 }
                 Changed::Done(message)
             }

@@ -125,7 +125,7 @@ impl Chat {
         };
         let changed = self.in_time(self.store()?.change(&caller.doc, &by, &act)).await?;
         let message = match changed {
-            Changed::Done(message) => message,
+            Changed::Done(message) => *message,
             Changed::NotFound => {
                 return Err(Failure::new(
                     Code::NotFound,

@@ -49,7 +49,7 @@ async fn act(store: &dyn Store, doc: &DocId, by: &Actor, act: &Act) -> Changed {
 /// Does what must succeed.
 pub(crate) async fn done(store: &dyn Store, doc: &DocId, by: &Actor, what: &Act) -> ChatMessage {
     match act(store, doc, by, what).await {
-        Changed::Done(message) => message,
+        Changed::Done(message) => *message,
         other => panic!("{what:?}: {other:?}"),
     }
 }
