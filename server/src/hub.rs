@@ -86,9 +86,15 @@ impl Hub {
         self.open(doc)?.ask(ask).await
     }
 
-    /// Tells a document's room something about its chat. A room that sleeps is woken: other nodes may have it open.
+    /// Tells a document's room something about its chat. A room that sleeps is woken where there are other nodes, which may
+    /// have it open; where there are none, nobody listens.
     pub(crate) async fn note(&self, doc: &DocId, note: Note) -> Result<(), Close> {
-        self.open(doc)?.note(note).await
+        let handle = match (self.shared.rooms.get(doc), &self.shared.context.bus) {
+            (Some(handle), _) => handle,
+            (None, Some(_)) => self.open(doc)?,
+            (None, None) => return Ok(()),
+        };
+        handle.note(note).await
     }
 
     /// Where everything is kept.

@@ -211,3 +211,53 @@ impl Chat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use roomtone_persistence::{FaultyStore, MemoryStore};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::compactor::Compactor;
+    use crate::hub::Context;
+    use crate::limits::Limits;
+    use crate::saver::Saver;
+
+    /// A disk that hangs says nothing; whoever waits for it is told all the same.
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_is_away_and_the_post_is_there_once_in_the_end() {
+        let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+        let hub = Hub::new(Context {
+            store: store.clone(),
+            saver: Saver::start(store.clone(), 1_000_000),
+            compactor: Compactor::start(store.clone()),
+            bus: None,
+            limits: Arc::new(Limits::default()),
+        });
+        let chat = Chat::new(hub);
+        let caller = Caller {
+            doc: DocId::in_default_tenant("d").expect("a legal name"),
+            member: None,
+            user: Some("ada".into()),
+            name: None,
+            role: Role::Editor,
+            socket: ConnectionId(1),
+        };
+        let faults = store.faults();
+        faults.delay_appends(Duration::from_secs(3_600));
+        faults.delay_loads(Duration::from_secs(3_600));
+        let post = r#"{"post":{"key":"1","text":"x"}}"#;
+        for request in [post, r#"{"history":{}}"#, r#"{"read":{"seq":1}}"#] {
+            let begun = Instant::now();
+            let answer = chat.call(&caller, request).await;
+            assert!(answer.contains("\"code\":\"away\""), "{answer}");
+            assert_eq!(begun.elapsed(), Duration::from_millis(CHAT_STORE_MS_MAX));
+        }
+        faults.delay_appends(Duration::ZERO);
+        faults.delay_loads(Duration::ZERO);
+        for _ in 0..2 {
+            let answer = chat.call(&caller, post).await;
+            assert!(answer.contains("\"seq\":1,"), "{answer}");
+        }
+    }
+}
