@@ -546,8 +546,8 @@ fn clocks_that_were_moved_on_for_somebody_are_gone_on_from_elsewhere() {
         here.0.join(ConnectionId(100 + round));
         here.0
             .receive(ConnectionId(100 + round), None, &says(&[(9, 1, "{}")]));
-        here.0.leave(ConnectionId(100 + round));
         here.0.take_returned();
+        here.0.leave(ConnectionId(100 + round));
     }
     let known = here.of(7)[0].1;
     assert!(known > 21);
