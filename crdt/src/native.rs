@@ -1,6 +1,6 @@
 //! The native dialect, `roomtone.v1`: many rooms on one socket, messages that can be skipped, edits that are numbered.
 //!
-//! `docs/PROTOCOL.md` holds the rules NA1 to NA11, and `docs/vectors/native.json` frames that both languages read.
+//! `docs/PROTOCOL.md` holds the rules NA1 to NA11 and CH1 to CH5, and `docs/vectors/native.json` frames that both languages read.
 
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ pub const PING_BYTES_MAX: usize = 125;
 const CHANNEL_MAX: u64 = (1 << 31) - 1;
 /// Bytes of an event's name and payload together. More: refused.
 pub const EVENT_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a call of the chat. More: refused.
+pub const CHAT_CALL_BYTES_MAX: usize = 64 * 1024;
 
 /// The number of a room on one socket, as its client chose it. Never 0: that is the connection.
 pub type Channel = u32;
@@ -49,6 +51,9 @@ mod kind {
     pub(super) const DEFLATED_DIFF: u64 = 38;
     pub(super) const AWARENESS: u64 = 48;
     pub(super) const EVENT: u64 = 49;
+    pub(super) const CHAT_CALL: u64 = 64;
+    pub(super) const CHAT_ANSWER: u64 = 65;
+    pub(super) const CHAT_CHANGE: u64 = 66;
 }
 
 /// What a client says.
@@ -83,6 +88,15 @@ pub enum Said {
         name: String,
         /// JSON, as far as the sender keeps to its word; text for us.
         payload: String,
+    },
+    /// Something for the chat of a room.
+    Chat {
+        /// Which room.
+        channel: Channel,
+        /// The number under which it is to be answered.
+        call: u64,
+        /// JSON, unchecked.
+        request: String,
     },
 }
 
@@ -153,6 +167,7 @@ fn message(frame: &Bytes, channel: u32, kind: u64, body: &[u8]) -> Result<Option
             | kind::EDIT
             | kind::AWARENESS
             | kind::EVENT
+            | kind::CHAT_CALL
     );
     if is_of_connection && channel != 0 {
         return Err(BadFrame::Address("it belongs on channel 0"));
@@ -211,6 +226,14 @@ fn message(frame: &Bytes, channel: u32, kind: u64, body: &[u8]) -> Result<Option
             channel,
             name: reader.var_string()?.to_owned(),
             payload: reader.var_string()?.to_owned(),
+        },
+        kind::CHAT_CALL if body.len() > CHAT_CALL_BYTES_MAX => {
+            return Err(BadFrame::Refused(reader.refuse(Rule::Count)));
+        }
+        kind::CHAT_CALL => Said::Chat {
+            channel,
+            call: reader.var_uint()?,
+            request: reader.var_string()?.to_owned(),
         },
         _ => return Ok(None),
     }))
@@ -363,6 +386,20 @@ pub fn is_event_body(body: &[u8]) -> bool {
 pub fn event(channel: Channel, body: &[u8]) -> Bytes {
     frame(channel, kind::EVENT, |writer| {
         writer.raw(body);
+    })
+}
+
+/// The answer to [`Said::Chat`].
+pub fn chat_answer(channel: Channel, call: u64, answer: &str) -> Bytes {
+    frame(channel, kind::CHAT_ANSWER, |writer| {
+        writer.var_uint(call).var_string(answer);
+    })
+}
+
+/// Something has changed in the chat of a room.
+pub fn chat_change(channel: Channel, change: &str) -> Bytes {
+    frame(channel, kind::CHAT_CHANGE, |writer| {
+        writer.var_string(change);
     })
 }
 

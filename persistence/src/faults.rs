@@ -1,11 +1,14 @@
 //! A store that fails on request. For tests: a server is only as good as what it does when its store is down.
 
+mod chat;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
+use crate::chat::Chats;
 use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::store::{
@@ -49,20 +52,21 @@ pub struct Faults {
     load_delay_ms: AtomicU64,
     appends: AtomicU64,
     loads: AtomicU64,
+    chat_changes: AtomicU64,
 }
 
 impl Faults {
-    /// Whether loads, history and the other reads fail.
+    /// Whether loads, history, pages of chats and the other reads fail.
     pub fn fail_loads(&self, on: bool) {
         self.fail_loads.store(on, Ordering::SeqCst);
     }
 
-    /// Whether appends, compactions, deletions, quarantine and the health check fail, without writing.
+    /// Whether appends, compactions, deletions, quarantine, changes of chats and the health check fail, without writing.
     pub fn fail_appends(&self, on: bool) {
         self.fail_appends.store(on, Ordering::SeqCst);
     }
 
-    /// Whether appends are stored and then reported as failed: a commit whose answer was lost.
+    /// Whether appends and changes of chats are stored and then reported as failed: a commit whose answer was lost.
     pub fn lose_answers(&self, on: bool) {
         self.lose_answers.store(on, Ordering::SeqCst);
     }
@@ -88,13 +92,13 @@ impl Faults {
         self.syncs.load(Ordering::SeqCst)
     }
 
-    /// How long each append waits before it does anything. Uses tokio's clock, so paused time works.
+    /// How long each append, and each change of a chat, waits before it does anything. Uses tokio's clock, so paused time works.
     pub fn delay_appends(&self, delay: Duration) {
         self.append_delay_ms
             .store(delay.as_millis() as u64, Ordering::SeqCst);
     }
 
-    /// How long each load waits before it does anything.
+    /// How long each load, and each page of a chat, waits before it does anything.
     pub fn delay_loads(&self, delay: Duration) {
         self.load_delay_ms
             .store(delay.as_millis() as u64, Ordering::SeqCst);
@@ -108,6 +112,11 @@ impl Faults {
     /// Loads that were begun so far.
     pub fn loads(&self) -> u64 {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Changes of chats that were begun so far.
+    pub fn chat_changes(&self) -> u64 {
+        self.chat_changes.load(Ordering::SeqCst)
     }
 
     fn read(&self) -> Result<(), StoreError> {
@@ -241,6 +250,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn sign_off(&self) -> Result<(), StoreError> {
         self.inner.sign_off().await
+    }
+
+    fn chats(&self) -> Option<&dyn Chats> {
+        self.inner.chats().is_some().then_some(self)
     }
 
     fn follow(&self) -> Option<Arc<dyn Follow>> {

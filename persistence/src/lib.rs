@@ -1,7 +1,7 @@
 //! The durable side of Roomtone: update log, snapshots, archive and quarantine behind one [`Store`].
 //!
 //! In reading order: what a document is called ([`DocId`]), what is kept about an edit ([`Record`]), what a load
-//! returns ([`Stored`]), the promises ([`Store`]), the backends ([`SqliteStore`], [`PostgresStore`], [`MemoryStore`]), where
+//! returns ([`Stored`]), the promises ([`Store`], and [`Chats`] for the messages beside a document), the backends ([`SqliteStore`], [`PostgresStore`], [`MemoryStore`]), where
 //! large snapshots are kept beside them ([`BlobStore`]), and the one thing that is built on top of them ([`compact`]).
 //!
 //! Everything here is bytes. Only [`compact`] knows the CRDT engine, and it is the only caller of it.
@@ -11,6 +11,7 @@
 
 mod aside;
 mod blobs;
+mod chat;
 mod compact;
 mod doc_id;
 mod errors;
@@ -33,6 +34,7 @@ pub use blobs::{
     BadBlobUrl, BlobCall, BlobError, BlobHash, BlobId, BlobKey, BlobOperation, BlobOptions, BlobOutcome,
     BlobStore,
 };
+pub use chat::{Act, Actor, Changed, ChatMessage, ChatPage, ChatQuery, Chats, Marked};
 pub use compact::{CompactError, CompactReport, compact};
 pub use doc_id::{BadDocId, DEFAULT_TENANT, DocId};
 pub use faults::{Faults, FaultyStore};

@@ -248,3 +248,17 @@ pub const BLOB_CONDEMNED_SECONDS: u64 = 900;
 /// Times that a load finds a blob lost before it gives up as unavailable. Two snapshots are kept; there are more when
 /// some are damaged, or when compactions overtake it.
 pub const BLOBS_LOST_COUNT_MAX: usize = 8;
+
+/// Messages of a chat in one page. A larger request is cut to this.
+pub const CHAT_PAGE_COUNT_MAX: usize = 200;
+
+/// Bytes after which a page of a chat ends early (it holds at least one message). With what JSON adds it stays within what a
+/// server lets wait for one socket.
+pub const CHAT_PAGE_BYTES_TARGET: usize = 512 * 1024;
+
+/// Different emojis on one message of a chat. One more is refused.
+pub const CHAT_EMOJIS_COUNT_MAX: usize = 20;
+
+/// Reactions to one message of a chat, of all people: each change of a message is sent to everybody with all of them. One more is
+/// refused.
+pub const CHAT_REACTIONS_COUNT_MAX: usize = 1_000;

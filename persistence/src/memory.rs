@@ -1,5 +1,7 @@
 //! A store that forgets everything when it is dropped: for tests, and for trying Roomtone out.
 
+mod chat;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use self::chat::Chat;
+use crate::chat::Chats;
 use crate::history::{PageBuilder, leave_out};
 use crate::limits::{LIST_DOCS_MAX, QUARANTINE_PER_DOC_MAX, UPDATE_BYTES_MAX};
 use crate::record::{Batch, Epoch, Generation, Record, Row, RowId};
@@ -51,6 +55,7 @@ struct Doc {
     archive: Vec<Row>,
     log: Vec<Row>,
     quarantine: Vec<Quarantined>,
+    chat: Chat,
 }
 
 impl Doc {
@@ -62,6 +67,7 @@ impl Doc {
             archive: Vec::new(),
             log: Vec::new(),
             quarantine: Vec::new(),
+            chat: Chat::default(),
         }
     }
 
@@ -252,6 +258,10 @@ impl Store for MemoryStore {
 
     async fn health(&self) -> Result<(), StoreError> {
         self.open().map(|_| ())
+    }
+
+    fn chats(&self) -> Option<&dyn Chats> {
+        Some(self)
     }
 
     async fn close(&self) {

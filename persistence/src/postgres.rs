@@ -1,6 +1,7 @@
 //! For several nodes: documents in a PostgreSQL database that all of them share.
 
 mod append;
+mod chat;
 mod compact;
 mod connections;
 mod document;
@@ -27,6 +28,7 @@ use self::follow::Follower;
 use self::lease::Claims;
 pub use self::options::{BadPostgresUrl, PostgresOptions};
 use crate::blobs::{BlobKey, Collectable, LargeSnapshot, Snapshots, collect};
+use crate::chat::Chats;
 use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::rows::blob::BlobTables;
@@ -274,6 +276,10 @@ impl Store for PostgresStore {
         let mut lease = self.heartbeats.lease().await?;
         let removed = within(registry::remove(lease.connection(), self.appender.run)).await;
         lease.settle(removed)
+    }
+
+    fn chats(&self) -> Option<&dyn Chats> {
+        Some(self)
     }
 
     fn follow(&self) -> Option<Arc<dyn Follow>> {

@@ -1,6 +1,7 @@
 //! Rows as the SQL backends keep them: how each is checked and packed, whatever database it lies in.
 
 pub(crate) mod blob;
+pub(crate) mod chat;
 pub(crate) mod checksum;
 pub(crate) mod compact;
 pub(crate) mod document;

@@ -2,6 +2,7 @@
 
 mod append;
 mod appender;
+mod chat;
 mod compact;
 mod document;
 mod lock;
@@ -22,6 +23,7 @@ use sqlx::{Sqlite, SqlitePool};
 use self::lock::DatabaseLock;
 use self::writer::Writer;
 use crate::blobs::{BlobKey, BlobStore, Collectable, LargeSnapshot, Snapshots, collect};
+use crate::chat::Chats;
 use crate::record::{AppendId, Batch, Epoch, Record};
 use crate::rows::blob::BlobTables;
 use crate::rows::segment;
@@ -226,6 +228,10 @@ impl Store for SqliteStore {
         .execute(&mut turn.connection)
         .await?;
         turn.commit(Vec::new()).await
+    }
+
+    fn chats(&self) -> Option<&dyn Chats> {
+        Some(self)
     }
 
     async fn close(&self) {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::chat::Chats;
 use crate::follow::Follow;
 use crate::record::{AppendId, Batch, Epoch, Generation, Record, RowId};
 use crate::stored::{Damage, Stored};
@@ -109,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
     async fn list(&self, tenant: &str, after: Option<&str>, limit: usize)
     -> Result<Vec<DocInfo>, StoreError>;
 
-    /// Deletes log, snapshots, archive and quarantine of a document in one transaction, and returns the epoch that
+    /// Deletes log, snapshots, archive, quarantine and chat of a document in one transaction, and returns the epoch that
     /// begins. Only the name and that number stay, so that a batch of the old lineage is refused for ever. A
     /// document that nobody wrote to is deleted in the same way: somebody may be about to.
     async fn delete(&self, doc: &DocId) -> Result<Epoch, StoreError>;
@@ -142,6 +143,11 @@ pub trait Store: Send + Sync + 'static {
     /// Takes this process off that list, at its end. By default there is none.
     async fn sign_off(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// The messages beside the documents. By default there are none, and nobody can post any.
+    fn chats(&self) -> Option<&dyn Chats> {
+        None
     }
 
     /// Hearing of what other processes write to the same documents. By default nobody else can.

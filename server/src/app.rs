@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use roomtone_persistence::BlobStore;
 
 use crate::auth::Authenticator;
+use crate::chat::Chat;
 use crate::drain::{Drain, Window};
 use crate::hub::Hub;
 use crate::limits::Limits;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub saver: Saver,
     /// For its health, where there is one.
     pub blobs: Option<BlobStore>,
+    /// The chats of the rooms.
+    pub chat: Chat,
     /// Who may do what.
     pub auth: Authenticator,
     /// Which pages may connect.
@@ -67,6 +70,11 @@ impl App {
     /// Where large snapshots are, if not in the store.
     pub fn blobs(&self) -> Option<&BlobStore> {
         self.parts.blobs.as_ref()
+    }
+
+    /// The chats of the rooms.
+    pub fn chat(&self) -> &Chat {
+        &self.parts.chat
     }
 
     /// Who may do what.

@@ -21,7 +21,7 @@ const LEEWAY_S: u64 = 30;
 pub enum Role {
     /// Reads, and is seen.
     Viewer,
-    /// As a viewer; may comment (comments arrive with their own dialect).
+    /// As a viewer; may write in the chat.
     Commenter,
     /// Reads and writes.
     Editor,

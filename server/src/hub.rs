@@ -9,6 +9,7 @@ use roomtone_persistence::{DocId, Store};
 use tokio::sync::Notify;
 
 use crate::bus::Bus;
+use crate::chat::Note;
 use crate::close::Close;
 use crate::compactor::Compactor;
 use crate::follower::Follower;
@@ -83,6 +84,22 @@ impl Hub {
     /// The close that says why it cannot be answered.
     pub async fn ask(&self, doc: &DocId, ask: Ask) -> Result<(), Close> {
         self.open(doc)?.ask(ask).await
+    }
+
+    /// Tells a document's room something about its chat. A room that sleeps is woken where there are other nodes, which may
+    /// have it open; where there are none, nobody listens.
+    pub(crate) async fn note(&self, doc: &DocId, note: Note) -> Result<(), Close> {
+        let handle = match (self.shared.rooms.get(doc), &self.shared.context.bus) {
+            (Some(handle), _) => handle,
+            (None, Some(_)) => self.open(doc)?,
+            (None, None) => return Ok(()),
+        };
+        handle.note(note).await
+    }
+
+    /// Where everything is kept.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.shared.context.store
     }
 
     /// Rooms awake.

@@ -1,13 +1,14 @@
 //! The collaboration server: sockets, rooms, presence, HTTP.
 //!
 //! From the top: `server` puts the parts together, `http` and `socket` take requests and frames, `hub` holds the
-//! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `follower` reads what it does not, `outbox` is the way back. Follow one edit through
+//! `room`s that are awake, `saver` commits what they accept, `bus` carries it to other nodes, `chat` serves the messages beside documents, `follower` reads what it does not, `outbox` is the way back. Follow one edit through
 //! them in `docs/ARCHITECTURE.md`.
 
 pub mod ambient;
 pub mod app;
 pub mod auth;
 pub mod bus;
+pub mod chat;
 pub mod cli;
 pub mod clock;
 pub mod close;

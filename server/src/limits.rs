@@ -91,6 +91,35 @@ pub const ACKS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Length of a stateless message, in bytes. Over it: close 1009.
 pub const STATELESS_BYTES_MAX: usize = 64 * 1024;
 
+/// Characters of a message of a chat, after the white space around it is taken off. Over it: `too_long`.
+pub const CHAT_TEXT_CHARS_COUNT_MAX: usize = 4_096;
+/// What a client may call a message, in bytes. Over it: `too_long`.
+pub const CHAT_KEY_BYTES_MAX: usize = 64;
+/// People whom a message mentions. Over it: `too_long`.
+pub const CHAT_MENTIONS_COUNT_MAX: usize = 16;
+/// The id of one of them, in bytes. Over it: `too_long`.
+pub const CHAT_MENTION_BYTES_MAX: usize = 256;
+/// An emoji, in bytes: those of families take 25. Over it: `too_long`.
+pub const CHAT_EMOJI_BYTES_MAX: usize = 32;
+/// Messages in an answer when nobody says how many.
+pub const CHAT_PAGE_DEFAULT_COUNT: usize = 50;
+/// Calls of one socket that wait for those before them, of all its rooms. Over it: `too_fast`.
+pub const CHAT_CALLS_COUNT_MAX: usize = 32;
+/// Changes that a user may make one right after the other, in all rooms of a node. Over it: `too_fast`.
+pub const CHAT_CHANGES_COUNT_MAX: u32 = 10;
+/// Time after which such a user may make one more, in milliseconds.
+pub const CHAT_CHANGE_MS: u64 = 500;
+/// Users whose changes are counted. At the bound those that may make as many as anybody are forgotten, and when that does not help,
+/// all.
+pub const CHAT_PACES_COUNT_MAX: usize = 10_000;
+/// Time a call of the chat waits for the store, in milliseconds. Over it: `away`.
+pub const CHAT_STORE_MS_MAX: u64 = 10_000;
+/// Time a room has to take a word about its chat, in milliseconds. Over it: `away` where somebody opens it, and a change that is
+/// stored is not passed on, and is found missing.
+pub const CHAT_NOTE_MS_MAX: u64 = 3_000;
+/// A change of a chat on its way between nodes, in bytes. Over it: it is not passed on, and is found missing.
+pub const CHAT_NEWS_BYTES_MAX: usize = 1024 * 1024;
+
 /// What a record that waits for the store takes beside its update, in bytes. It counts as backlog: a million edits of
 /// one character are not a megabyte.
 pub const RECORD_BYTES: usize = 256;

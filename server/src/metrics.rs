@@ -58,6 +58,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         "roomtone_awareness_total",
         "Awareness entries, by what became of them"
     );
+    describe_counter!("roomtone_chat_calls_total", "Calls of chats, by outcome");
     describe_counter!("roomtone_compactions_total", "Documents compacted");
     describe_counter!("roomtone_commit_failures_total", "Commits that the store refused");
     describe_counter!(
@@ -312,6 +313,11 @@ pub fn quarantined() {
 /// The relay deadline passed in a room.
 pub fn stalled() {
     counter!("roomtone_stalls_total").increment(1);
+}
+
+/// A call of a chat was answered: `ok`, or the code of the failure.
+pub fn chat_call(outcome: &'static str) {
+    counter!("roomtone_chat_calls_total", "outcome" => outcome).increment(1);
 }
 
 /// What became of awareness entries: `changed`, `echo`, `foreign`, `refused`.

@@ -196,9 +196,13 @@ impl Outbox {
         self.lock().keepalive.clone()
     }
 
-    /// Sends `member` to `room` once everything that is queued now has been written to the socket.
+    /// Sends `member` to `room` once everything that is queued now has been written to the socket. Of a socket that is gone
+    /// nothing is heard: the sender is dropped.
     pub fn tell_when_drained(&self, room: &mpsc::UnboundedSender<ConnectionId>, member: ConnectionId) {
         let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         state.drained.push((room.clone(), member));
         wake(state);
     }

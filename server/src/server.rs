@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::app::{App, Parts};
 use crate::auth::Authenticator;
 use crate::bus::Bus;
+use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::compactor::Compactor;
 use crate::config::{Access, Config, StorePlace};
@@ -143,6 +144,7 @@ impl Server {
         tokio::spawn(registry.clone().keep_up());
         let connections_max = limits.connections_count_max;
         let app = App::new(Parts {
+            chat: Chat::new(hub.clone()),
             hub,
             saver,
             blobs,

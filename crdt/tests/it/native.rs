@@ -73,6 +73,11 @@ fn told(said: &Said) -> Value {
             name,
             payload,
         } => serde_json::json!({ "channel": channel, "type": "event", "name": name, "payload": payload }),
+        Said::Chat {
+            channel,
+            call,
+            request,
+        } => serde_json::json!({ "channel": channel, "type": "chatCall", "call": call, "request": request }),
     }
 }
 
@@ -136,6 +141,8 @@ fn written(message: &Value) -> Bytes {
             channel,
             &native::event_body(text("user"), text("name"), text("payload")),
         ),
+        "chatAnswer" => native::chat_answer(channel, number("call"), text("answer")),
+        "chatChange" => native::chat_change(channel, text("change")),
         other => panic!("{other} is no message of ours"),
     }
 }
@@ -183,6 +190,13 @@ fn bounds_hold() {
     };
     assert!(event(native::EVENT_BYTES_MAX - 20).is_ok());
     assert!(event(native::EVENT_BYTES_MAX).is_err());
+    let chat = |bytes: usize| {
+        let mut body = roomtone_crdt::Writer::new();
+        body.var_uint(7).var_string(&"x".repeat(bytes));
+        native::decode(&frame(64, &body.into_bytes()))
+    };
+    assert!(chat(native::CHAT_CALL_BYTES_MAX - 4).is_ok());
+    assert!(chat(native::CHAT_CALL_BYTES_MAX).is_err());
     let leaves = frame(18, &[]).repeat(2_000);
     assert_eq!(
         native::decode(&Bytes::from(leaves)).expect_err("a crowd"),

@@ -14,6 +14,8 @@ use crate::{DocId, StoreError};
 /// How a row is held until the end of the transaction; see `migrations/postgres/0001_documents.sql`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Hold {
+    /// As an append does: beside everything but what begins another epoch.
+    BesideAll,
     /// Beside appends, but beside nobody else.
     BesideAppends,
     /// Alone.
@@ -27,6 +29,10 @@ pub(crate) async fn hold(
     hold: Hold,
 ) -> Result<Option<DocumentRow>, StoreError> {
     let query = sqlx::query_as(match hold {
+        Hold::BesideAll => {
+            "SELECT id, epoch, generation, created_ms, crc32 FROM documents \
+             WHERE tenant = $1 AND name = $2 FOR KEY SHARE"
+        }
         Hold::BesideAppends => {
             "SELECT id, epoch, generation, created_ms, crc32 FROM documents \
              WHERE tenant = $1 AND name = $2 FOR NO KEY UPDATE"

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use roomtone_persistence::{Epoch, SqliteStore, Store, StoreError};
+use roomtone_persistence::{ChatQuery, Epoch, SqliteStore, Store, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use crate::contract::damaged::Ground;
-use crate::contract::{batch, compact_all, doc, done, history, logged, put, records};
+use crate::contract::{batch, chatting, compact_all, doc, done, history, logged, put, records};
 
 async fn fresh() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -63,6 +63,7 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(compact_all(&store, &a, "snapshot").await, done(1));
     put(&store, &a, 3..5).await;
     store.delete(&b).await.unwrap();
+    let posted = chatting::done(&store, &a, &chatting::user("ada"), &chatting::post("k", "hi")).await;
     let before = store.load(&a).await.unwrap();
     store.close().await;
     drop(store);
@@ -70,6 +71,8 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(store.load(&a).await.unwrap(), before);
     assert_eq!(store.load(&b).await.unwrap().epoch, Epoch(2));
     assert_eq!(history(&store, &a, 2).await, records(0..5));
+    let chat = chatting::read(&store, &a, ChatQuery::Last, 10).await;
+    assert_eq!(chat.messages, [posted]);
     store.check().await.unwrap();
 }
 

@@ -127,6 +127,11 @@ pub enum Message {
         /// User, name and payload, unchecked.
         body: Bytes,
     },
+    /// Something in the chat has changed. It is not repaired when it is lost: whoever listens asks now and then.
+    Chat {
+        /// Whom to tell and what, unchecked.
+        news: Bytes,
+    },
 }
 
 /// What a room has, in few bytes.
@@ -179,6 +184,7 @@ enum Kind {
     Stateless,
     Event,
     Clocks,
+    Chat,
 }
 
 impl Envelope {
@@ -218,6 +224,7 @@ impl Envelope {
             Message::Stateless { payload } => (Kind::Stateless, payload),
             Message::Event { body } => (Kind::Event, body),
             Message::Clocks { clocks } => (Kind::Clocks, clocks),
+            Message::Chat { news } => (Kind::Chat, news),
         };
         let header = Header {
             from: self.from,
@@ -277,6 +284,7 @@ impl Envelope {
             Kind::Stateless => Message::Stateless { payload },
             Kind::Event => Message::Event { body: payload },
             Kind::Clocks => Message::Clocks { clocks: payload },
+            Kind::Chat => Message::Chat { news: payload },
             Kind::Contest { .. } | Kind::Bye => return Err(BadEnvelope::Payload),
         };
         Ok(Envelope {
@@ -328,6 +336,7 @@ mod tests {
             payload().prop_map(|payload| Message::Stateless { payload }),
             payload().prop_map(|body| Message::Event { body }),
             payload().prop_map(|clocks| Message::Clocks { clocks }),
+            payload().prop_map(|news| Message::Chat { news }),
         ]
     }
 

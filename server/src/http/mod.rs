@@ -1,6 +1,7 @@
 //! Every address of the server, on one port.
 
 mod health;
+mod messages;
 mod operator;
 mod page;
 mod polled;
@@ -49,6 +50,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/drain", post(operator::drain).get(operator::drain_status))
         .route("/v1/nodes", get(operator::nodes))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
+    let messages = Router::new()
+        .route(
+            "/v1/rooms/{room}/messages",
+            get(messages::list).post(messages::post),
+        )
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX));
     Router::new()
         .route("/", any(sockets::root))
         .route("/hocuspocus", any(sockets::hocuspocus))
@@ -59,6 +66,7 @@ pub fn router(app: App) -> Router {
         .route("/yjs/{*room}", any(sockets::yjs))
         .route("/d/{id}/ws/{again}", any(sockets::ysweet))
         .route("/doc/ws/{id}", any(sockets::ysweet_old))
+        .merge(messages)
         .merge(ysweet)
         .merge(operator)
         .merge(polled)

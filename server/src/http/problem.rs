@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::chat::{Code, Failure};
 use crate::close::Close;
 
 /// An error answer: a status, and one sentence that says what to do.
@@ -10,6 +11,8 @@ use crate::close::Close;
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    /// What `Retry-After` says, where it is not what it says by default.
+    retry_s: Option<u64>,
 }
 
 impl Problem {
@@ -18,6 +21,23 @@ impl Problem {
         Problem {
             status,
             detail: detail.into(),
+            retry_s: None,
+        }
+    }
+
+    /// The HTTP face of a failure of a chat.
+    pub(crate) fn from_chat(failure: &Failure) -> Problem {
+        let status = match failure.code {
+            Code::BadRequest => StatusCode::BAD_REQUEST,
+            Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::TooFast => StatusCode::TOO_MANY_REQUESTS,
+            Code::Away => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem {
+            retry_s: failure.retry_ms.map(|ms| ms.div_ceil(1_000)),
+            ..Problem::new(status, failure.hint.as_str())
         }
     }
 
@@ -60,6 +80,9 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

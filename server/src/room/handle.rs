@@ -7,6 +7,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 
 use crate::auth::Role;
+use crate::chat::Note;
 use crate::close::Close;
 use crate::hub::RoomHandleId;
 use crate::limits::INBOX_BYTES_MAX;
@@ -22,6 +23,8 @@ pub(crate) enum Event {
     Renew(ConnectionId, Role),
     /// Somebody asks from outside.
     Ask(Ask),
+    /// Something about the chat.
+    Chat(Note),
 }
 
 /// What a room is told beside its inbox, because it must never wait.
@@ -105,6 +108,15 @@ impl RoomHandle {
             Ask::Apply { update, .. } => update.bytes().len(),
         };
         self.send(Event::Ask(ask), bytes).await
+    }
+
+    /// Tells it something about its chat.
+    pub(crate) async fn note(&self, note: Note) -> Result<(), Close> {
+        let bytes = match &note {
+            Note::Listen(..) => 0,
+            Note::News(news) => news.change().len(),
+        };
+        self.send(Event::Chat(note), bytes).await
     }
 
     /// Tells the room that the node stops.

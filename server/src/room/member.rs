@@ -221,6 +221,8 @@ pub(crate) struct Seated {
     pub(crate) status_waits_since: Option<Instant>,
     /// The same: a status behind updates that are not part of the document yet, or have not come.
     pub(crate) status_parked: Option<Bytes>,
+    /// Native: whether it is told of changes in the chat.
+    pub(crate) has_chat_open: bool,
 }
 
 impl Seated {
@@ -241,6 +243,7 @@ impl Seated {
             status_acked: Bytes::from_static(&[0]),
             status_waits_since: None,
             status_parked: None,
+            has_chat_open: false,
         }
     }
 

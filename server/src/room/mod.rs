@@ -7,6 +7,7 @@
 mod accept;
 mod acks;
 mod answer;
+mod chat;
 mod drained;
 mod following;
 mod foreign;
@@ -457,7 +458,7 @@ fn send_away(delivery: Delivery, close: Close) {
         handle::Event::Join(member) => member.dismiss(close),
         handle::Event::Ask(ask) => release::refuse(ask, close),
         // Their seats find the inbox closed at the next word.
-        handle::Event::Say(..) | handle::Event::Renew(..) => {}
+        handle::Event::Say(..) | handle::Event::Renew(..) | handle::Event::Chat(_) => {}
     }
 }
 

@@ -72,7 +72,7 @@ impl Reception {
                     return;
                 }
             }
-            Event::Say(..) | Event::Renew(..) | Event::Ask(_) => {}
+            Event::Say(..) | Event::Renew(..) | Event::Ask(_) | Event::Chat(_) => {}
         }
         self.waiting.push(delivery);
     }

@@ -119,6 +119,11 @@ impl Remote {
         self.publish(Message::Event { body: body.clone() });
     }
 
+    /// Something in the chat has changed.
+    pub(super) fn publish_chat(&mut self, news: &Bytes) {
+        self.publish(Message::Chat { news: news.clone() });
+    }
+
     /// What a client says past the document: one message, and lost if it is lost.
     pub(super) fn publish_stateless(&mut self, payload: &str) {
         self.publish(Message::Stateless {
@@ -244,6 +249,8 @@ impl Room {
             Message::Stateless { .. } | Message::Event { .. } if is_late => {}
             Message::Stateless { payload } => self.pass_stateless_of_node(&payload),
             Message::Event { body } => self.pass_event_of_node(&body),
+            // Also when it is late: each message of the chat says how new it is.
+            Message::Chat { news } => self.pass_chat_of_node(&news),
             Message::Clocks { clocks } => self.take_clocks_of_node(from, &clocks),
         }
     }

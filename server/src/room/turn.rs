@@ -85,6 +85,7 @@ impl Room {
                 Event::Say(from, message) => self.say(from, message),
                 Event::Renew(from, role) => self.renew(from, role),
                 Event::Ask(ask) => self.ask(ask),
+                Event::Chat(note) => self.take_chat(note),
             }
         }
         for asker in mem::take(&mut self.awake.askers) {

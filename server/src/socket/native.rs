@@ -1,11 +1,12 @@
 //! A native socket: rooms by number, with one token for all of them or one of their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use roomtone_crdt::native::{self, Channel, Hello, Join, Said, Welcome};
-use roomtone_crdt::{Message, StateVector};
+use roomtone_crdt::{ConnectionId, Message, StateVector};
 use roomtone_persistence::{DocId, Epoch};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use crate::ambient;
 use crate::app::App;
 use crate::auth::{Claims, Denied, Role};
+use crate::chat::{Call, Caller, Line};
 use crate::close::Close;
 use crate::heavy::heavy;
 use crate::limits::{
@@ -36,6 +38,8 @@ pub(crate) struct Native {
     /// When the client is told to bring another token.
     renew_at: Option<Instant>,
     rooms: BTreeMap<Channel, Place>,
+    /// Where calls of chats go, from the first one on.
+    chat: Option<Line>,
 }
 
 /// Whether this socket has shown that it may be here at all.
@@ -52,7 +56,11 @@ enum Trust {
 struct Place {
     doc: DocId,
     seat: Seat,
-    user: String,
+    member: ConnectionId,
+    /// Gone with the place: whoever answers later sees that nobody is here any more.
+    here: Arc<()>,
+    user: Option<Arc<str>>,
+    name: Option<Arc<str>>,
     role: Role,
     /// Its token is its own, and a new one of the connection changes nothing.
     has_own_token: bool,
@@ -77,6 +85,7 @@ impl Native {
             claims: Err(Denied::Missing),
             renew_at: None,
             rooms: BTreeMap::new(),
+            chat: None,
         }
     }
 
@@ -149,11 +158,17 @@ impl Native {
                     payload,
                 } => {
                     if let Some(place) = self.rooms.get(&channel) {
-                        let body = native::event_body(&place.user, &name, &payload);
+                        let user = place.user.as_deref().unwrap_or_default();
+                        let body = native::event_body(user, &name, &payload);
                         let bytes = std::mem::take(&mut bytes);
                         self.say(channel, Message::Event(body), bytes).await?;
                     }
                 }
+                Said::Chat {
+                    channel,
+                    call,
+                    request,
+                } => self.call_chat(channel, call, request),
             }
         }
         Ok(())
@@ -244,14 +259,15 @@ impl Native {
         self.trust = Trust::Some;
         self.meter.allow_any();
         let user = super::user_of(&claims);
-        let place_user = user.as_deref().unwrap_or_default().to_owned();
+        let name = claims.name.as_deref().map(Arc::from);
         let epoch = u32::try_from(join.epoch).unwrap_or(u32::MAX);
+        let id = self.app.hub().connection_id();
         let member = Member {
-            id: self.app.hub().connection_id(),
+            id,
             voice: Voice::Native(channel),
             outbox: self.outbox.clone(),
             role,
-            user,
+            user: user.clone(),
             stamp: super::stamp_of(&claims),
             greeting: Greeting::Joined((epoch > 0).then_some(Epoch(epoch))),
         };
@@ -262,7 +278,10 @@ impl Native {
         let place = Place {
             doc,
             seat,
-            user: place_user,
+            member: id,
+            here: Arc::new(()),
+            user,
+            name,
             role,
             has_own_token: !join.token.is_empty(),
             expires: super::expiry_of(&claims),
@@ -297,6 +316,31 @@ impl Native {
             }
         }
         Ok(())
+    }
+
+    /// Never waits: the chat has a task of its own. A call for a room that was left is not answered.
+    fn call_chat(&mut self, channel: Channel, number: u64, request: String) {
+        let Some(place) = self.rooms.get(&channel) else {
+            return;
+        };
+        let line = self
+            .chat
+            .get_or_insert_with(|| Line::start(self.app.chat().clone(), self.outbox.clone()));
+        line.call(Call {
+            channel,
+            number,
+            request,
+            caller: Caller {
+                doc: place.doc.clone(),
+                member: Some(place.member),
+                // An empty id is nobody's.
+                user: place.user.clone().filter(|user| !user.is_empty()),
+                name: place.name.clone(),
+                role: place.role,
+                socket: line.socket(),
+            },
+            place: Arc::downgrade(&place.here),
+        });
     }
 
     /// What comes for a room that was left meanwhile has nobody to hear it.

@@ -223,6 +223,7 @@ async fn the_documented_metrics_exist() {
         .expect("a socket");
     socket.send(update_frame(&yjs::insert(7, 0, "x"))).await;
     socket.until(|frame| frame.starts_with(&[0, 2])).await;
+    assert_eq!(get(served.address, "/v1/rooms/d/messages").await.status, 200);
     let text = get(served.address, "/metrics").await.text();
     // What counts trouble appears with the first trouble, and what is between nodes with the bus.
     let trouble = [

@@ -17,6 +17,7 @@ mod binary;
 mod bounds;
 mod broken;
 mod bus;
+mod chat;
 mod compacting;
 mod drain;
 mod following;

@@ -72,13 +72,13 @@ pub(crate) fn edit(channel: u64, seq: u64, update: &Update) -> Vec<u8> {
 pub(crate) type Said = (u64, u64, Vec<u8>);
 
 /// A socket that takes frames apart.
-struct Native {
-    socket: Socket,
+pub(crate) struct Native {
+    pub(crate) socket: Socket,
     said: VecDeque<Said>,
 }
 
 impl Native {
-    async fn connect(served: &Served) -> Native {
+    pub(crate) async fn connect(served: &Served) -> Native {
         let socket = Socket::connect(served.address, "/v1/connect", &[PROTOCOL]).await;
         Native {
             socket: socket.expect("a socket"),
@@ -87,7 +87,7 @@ impl Native {
     }
 
     /// Connects, and joins one room as channel 1.
-    async fn join(served: &Served, name: &str, token: &str) -> Native {
+    pub(crate) async fn join(served: &Served, name: &str, token: &str) -> Native {
         let mut native = Native::connect(served).await;
         native.send(&[hello(1, token), join(1, name, 0, "")]).await;
         native.until(1, JOINED).await;
@@ -96,11 +96,11 @@ impl Native {
         native
     }
 
-    async fn send(&mut self, messages: &[Vec<u8>]) {
+    pub(crate) async fn send(&mut self, messages: &[Vec<u8>]) {
         self.socket.send(messages.concat()).await;
     }
 
-    async fn next(&mut self) -> Said {
+    pub(crate) async fn next(&mut self) -> Said {
         loop {
             if let Some(said) = self.said.pop_front() {
                 return said;
@@ -118,7 +118,7 @@ impl Native {
     }
 
     /// Reads until a message of this type comes on this channel; its body.
-    async fn until(&mut self, channel: u64, kind: u64) -> Vec<u8> {
+    pub(crate) async fn until(&mut self, channel: u64, kind: u64) -> Vec<u8> {
         loop {
             let (its, of, body) = self.next().await;
             if (its, of) == (channel, kind) {
@@ -128,7 +128,7 @@ impl Native {
     }
 
     /// Reads until everything up to a number is saved.
-    async fn until_saved(&mut self, channel: u64, seq: u64) {
+    pub(crate) async fn until_saved(&mut self, channel: u64, seq: u64) {
         loop {
             let body = self.until(channel, SAVED).await;
             if number(&body) >= seq {
@@ -148,7 +148,7 @@ impl Native {
     }
 }
 
-fn number(body: &[u8]) -> u64 {
+pub(crate) fn number(body: &[u8]) -> u64 {
     Reader::new(body).var_uint().expect("a number")
 }
 

@@ -93,12 +93,17 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
 
 /// A signed token. `ends_s` counts from now and may be negative.
 pub(crate) fn token(room: &str, role: &str, ends_s: i64) -> String {
+    token_of("user-1", room, role, ends_s)
+}
+
+/// The same of somebody else.
+pub(crate) fn token_of(user: &str, room: &str, role: &str, ends_s: i64) -> String {
     let now_s = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970")
         .as_secs() as i64;
     let claims = serde_json::json!({
-        "sub": "user-1", "name": "Ada", "room": room, "role": role, "exp": now_s.saturating_add(ends_s),
+        "sub": user, "name": "Ada", "room": room, "role": role, "exp": now_s.saturating_add(ends_s),
     });
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET)).expect("a token")
 }

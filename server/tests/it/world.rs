@@ -9,6 +9,7 @@ use roomtone_persistence::{DocId, Faults, FaultyStore, MemoryStore, Store};
 use roomtone_server::app::{App, Parts};
 use roomtone_server::auth::{Authenticator, Role};
 use roomtone_server::bus::Bus;
+use roomtone_server::chat::Chat;
 use roomtone_server::close::Close;
 use roomtone_server::compactor::Compactor;
 use roomtone_server::drain::Drain;
@@ -161,6 +162,7 @@ impl<S: Store> World<S> {
         registry.set_listening();
         let app = App::new(Parts {
             hub: self.hub.clone(),
+            chat: Chat::new(self.hub.clone()),
             saver: self.saver.clone(),
             blobs: None,
             auth,

@@ -1,5 +1,6 @@
 //! What every store promises: one function a promise, and one line a backend to run them all.
 
+pub(crate) mod chatting;
 pub(crate) mod compacting;
 #[macro_use]
 pub(crate) mod damaged;
@@ -53,6 +54,16 @@ macro_rules! contract_suite {
                 deleting::deletion_leaves_only_the_epoch,
                 deleting::an_unknown_document_can_be_deleted,
                 deleting::a_deleted_document_can_be_written_anew,
+                chatting::a_message_comes_back_as_it_went,
+                chatting::the_same_post_is_written_once,
+                chatting::each_change_has_a_number_and_moves_its_message,
+                chatting::only_its_author_edits_a_message_and_moderators_delete,
+                chatting::a_thread_is_what_a_message_began,
+                chatting::a_chat_is_read_in_pages,
+                chatting::a_marker_never_goes_back,
+                chatting::reactions_are_bounded,
+                chatting::a_chat_goes_with_its_document,
+                chatting::messages_posted_side_by_side_are_in_one_order,
             );
         }
     };

@@ -1,6 +1,7 @@
 //! The contract, kept in PostgreSQL, and what only several processes on one database can suffer.
 
 mod blobs;
+mod chats;
 mod faults;
 mod following;
 mod nodes;
