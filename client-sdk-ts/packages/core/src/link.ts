@@ -247,6 +247,9 @@ export class Link {
       case "goAway":
         this.#connection.goAway(message.delayMs);
         break;
+      case "closed":
+        this.#connection.end({ code: message.code, reason: message.reason });
+        break;
     }
   }
 
