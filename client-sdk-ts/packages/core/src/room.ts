@@ -14,6 +14,7 @@ import { Link } from "./link.js";
 import { Membership } from "./membership.js";
 import { Ledger, type Saved, savedOf } from "./saved.js";
 import type { TokenSource } from "./token.js";
+import type { Transport, TransportOption } from "./transport.js";
 import type * as wire from "./wire.js";
 
 /** What a room can be given when it is opened. */
@@ -39,6 +40,10 @@ export interface RoomOptions extends OpenOptions {
   readonly name: string;
   /** Is told what listeners and observers of the application throw, and what the server sends broken. */
   readonly onError?: Report;
+  /**
+   * What the connection goes over. `auto`, the default: a WebSocket, and plain HTTP where a proxy lets none pass.
+   */
+  readonly transport?: TransportOption;
   readonly environment?: Partial<Environment>;
 }
 
@@ -108,7 +113,13 @@ export class Room {
     this.#ownsLink = shared === undefined;
     this.#link =
       shared ??
-      new Link({ url, token, environment: environment(options.environment), report: this.#report });
+      new Link({
+        url,
+        token,
+        transport: options.transport,
+        environment: environment(options.environment),
+        report: this.#report,
+      });
     this.#membership = new Membership({
       link: this.#link,
       name,
@@ -162,6 +173,11 @@ export class Room {
   /** The same object until something in it changes. */
   get saved(): Saved {
     return this.#saved;
+  }
+
+  /** What the connection goes over; null while there is none. */
+  get transport(): Transport | null {
+    return this.#link.transport;
   }
 
   /** Why the server will not have this client, while it is refused. */

@@ -161,6 +161,24 @@ export function decodeFrame(bytes: Uint8Array): Generator<Addressed<ServerMessag
   return readFrame(bytes, readBody);
 }
 
+/** As many of the first parts as fit into one frame: at least one, and no more than these messages and bytes. */
+export function fittingCount(
+  parts: readonly { readonly length: number }[],
+  bytesMax: number,
+  messagesOf: (index: number) => number = () => 1,
+): number {
+  let bytes = 0;
+  let messages = 0;
+  let count = 0;
+  for (const { length } of parts) {
+    bytes += length;
+    messages += messagesOf(count);
+    if (count > 0 && (bytes > bytesMax || messages > FRAME_MESSAGES_MAX)) break;
+    count += 1;
+  }
+  return count;
+}
+
 /** The parts as one frame. */
 export function frameOf(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first] = parts;
@@ -172,6 +190,19 @@ export function frameOf(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<A
     at += part.length;
   }
   return frame;
+}
+
+/** Where each message of a frame ends. Throws on a frame that is broken. */
+export function messageEnds(frame: Uint8Array): number[] {
+  const decoder = decoding.createDecoder(frame);
+  const ends: number[] = [];
+  while (decoding.hasContent(decoder)) {
+    decoding.readVarUint(decoder);
+    decoding.readVarUint(decoder);
+    decoding.readVarUint8Array(decoder);
+    ends.push(decoder.pos);
+  }
+  return ends;
 }
 
 export function envelope(
