@@ -68,7 +68,7 @@ export type RoomEvents = {
    */
   replaced: { readonly stale: Y.Doc; readonly epoch: number };
   /** What the server says about the chat: for the client of `@roomtone/core/chat`, which understands it. */
-  chat: wire.ChatMessage;
+  chat: wire.ChatNews;
   /** The room has ended. */
   destroy: Room;
 };

@@ -115,7 +115,7 @@ export type Left = {
   readonly epoch: number;
 };
 
-export type ChatMessage =
+export type ChatNews =
   | { readonly type: "chatAnswer"; readonly call: number; readonly answer: string }
   | { readonly type: "chatChange"; readonly change: string };
 
@@ -136,7 +136,7 @@ export type RoomMessage =
       readonly name: string;
       readonly payload: string;
     }
-  | ChatMessage;
+  | ChatNews;
 
 export type ServerMessage = ConnectionMessage | RoomMessage;
 
