@@ -34,9 +34,10 @@ export async function inquire(environment: Environment, address: string): Promis
 
 /** What a status other than success refuses; null if it is no refusal. */
 export async function refusalOf(response: HttpResponse): Promise<Refusal | null> {
+  // An answer that is not read to its end keeps its connection busy.
+  const reason = await response.text().then(detailOf, () => "");
   const code = CLOSE_CODES[response.status];
-  if (code === undefined) return null;
-  return { code, reason: await response.text().then(detailOf, () => "") };
+  return code === undefined ? null : { code, reason };
 }
 
 /** The sentence in a problem document (RFC 9457). */

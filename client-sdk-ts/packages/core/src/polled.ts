@@ -150,8 +150,10 @@ export class PolledSocket implements Socket {
     this.#aborts.add(abort);
     try {
       const response = await this.#environment.fetch(url, { ...request, signal: abort.signal });
-      if (response.status >= 500) return null;
-      if (!isGood(response)) return { refusal: await refusalOf(response) };
+      if (!isGood(response)) {
+        const refusal = await refusalOf(response);
+        return response.status >= 500 ? null : { refusal };
+      }
       return { body: await response.arrayBuffer() };
     } catch {
       return null;

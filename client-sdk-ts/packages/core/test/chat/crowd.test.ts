@@ -21,13 +21,14 @@ test("everybody ends with the same list, in order, nothing lost, nothing double"
       posted += 1;
     }
     for (const person of people) {
+      const roll = random();
       if (person.status !== "connected") {
-        if (random() < 0.3) person.back();
-      } else if (random() < 0.05) {
+        if (roll < 0.3) person.back();
+      } else if (roll < 0.05) {
         // The server has heard some of it, and what it answered is lost.
         person.send();
         person.drop();
-      } else if (random() < 0.05) {
+      } else if (roll < 0.1) {
         person.changes.splice(0, 1);
       }
     }
