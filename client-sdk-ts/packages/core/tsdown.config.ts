@@ -4,6 +4,7 @@ import { defineConfig } from "tsdown";
 export default defineConfig({
   entry: {
     index: "src/index.ts",
+    chat: "src/chat/index.ts",
     offline: "src/offline/index.ts",
     presence: "src/presence/index.ts",
   },

@@ -8,6 +8,7 @@ const core = (file: string) => fileURLToPath(new URL(`../core/src/${file}`, impo
 export default defineConfig({
   resolve: {
     alias: [
+      { find: /^@roomtone\/core\/chat$/, replacement: core("chat/index.ts") },
       { find: /^@roomtone\/core\/presence$/, replacement: core("presence/index.ts") },
       { find: /^@roomtone\/core$/, replacement: core("index.ts") },
     ],

@@ -8,6 +8,7 @@ import { type Report, RoomtoneError, reporter } from "./error.js";
 import { Link } from "./link.js";
 import { type OpenOptions, Room } from "./room.js";
 import type { TokenSource } from "./token.js";
+import type { Transport, TransportOption } from "./transport.js";
 
 export interface ClientOptions {
   /** The server: `wss://example.org`, with a path if it is mounted below one. `http(s)` will do as well. */
@@ -16,6 +17,10 @@ export interface ClientOptions {
   readonly token?: TokenSource;
   /** Is told what listeners and observers of the application throw, and what the server sends broken. */
   readonly onError?: Report;
+  /**
+   * What the connection goes over. `auto`, the default: a WebSocket, and plain HTTP where a proxy lets none pass.
+   */
+  readonly transport?: TransportOption;
   readonly environment?: Partial<Environment>;
 }
 
@@ -41,12 +46,18 @@ export class Client {
       token: options.token,
       environment: environment(options.environment),
       report,
+      transport: options.transport,
       onStatus: (status) => this.#onStatus(status),
     });
   }
 
   get status(): Status {
     return this.#link.status;
+  }
+
+  /** What the connection goes over; null while there is none. */
+  get transport(): Transport | null {
+    return this.#link.transport;
   }
 
   /** Why the server will not have this client, while it is refused. */

@@ -10,6 +10,8 @@ export interface Refusal {
 export type Verdict = "again" | "renew" | "never";
 
 export const CLOSE_NORMAL = 1000;
+/** The connection is gone, and nobody has said why. */
+export const CLOSE_LOST = 1006;
 /** A message over its bound. */
 export const CLOSE_TOO_LARGE = 1009;
 /** The dialect was broken, or is another one. */

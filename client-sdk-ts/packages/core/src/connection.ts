@@ -1,9 +1,16 @@
 // One socket at a time, and the way back after each loss: a state machine that knows nothing of documents.
 
 import { Backoff, STABLE_MS_MIN } from "./backoff.js";
-import { CLOSE_NORMAL, type Refusal, verdict } from "./close.js";
+import { CLOSE_LOST, CLOSE_NORMAL, type Refusal, verdict } from "./close.js";
 import type { Environment, NetworkEvent, Socket } from "./environment.js";
-import { inquire, isAskedAbout } from "./inquiry.js";
+import { inquire, isAskedAbout, STATUS_UPGRADE_REQUIRED } from "./inquiry.js";
+import { PolledSocket } from "./polled.js";
+import {
+  type Transport,
+  TransportChoice,
+  type TransportOption,
+  WEBSOCKET_AGAIN_MS,
+} from "./transport.js";
 
 export type Status = "disconnected" | "connecting" | "connected" | "refused";
 
@@ -23,8 +30,8 @@ export const GO_AWAY_MS_MAX = 600_000;
 type State =
   | { readonly name: "idle" }
   | { readonly name: "authorizing" }
-  | { readonly name: "connecting"; readonly socket: Socket }
-  | { readonly name: "open"; readonly socket: Socket }
+  | { readonly name: "connecting"; readonly socket: Socket; readonly transport: Transport }
+  | { readonly name: "open"; readonly socket: Socket; readonly transport: Transport }
   | { readonly name: "waiting"; readonly retryAt: number }
   | { readonly name: "refused"; readonly refusal: Refusal };
 
@@ -58,6 +65,9 @@ export interface ConnectionOptions {
   readonly environment: Environment;
   readonly address: string;
   readonly subprotocol: string;
+  readonly transport: TransportOption | undefined;
+  /** What frames that wait may have together when they are sent as one. */
+  readonly batchBytesMax: () => number;
   /** The token to open with. Asked for at each attempt, because the last one may have expired. */
   readonly authorize: () => Promise<string>;
   /** Whether `authorize` can come up with a new token. */
@@ -88,6 +98,11 @@ export class Connection {
   #silenceTimer: unknown;
   /** Whether anything came since the last probe. */
   #answered = false;
+  /** Whether the far end of the present socket has said anything. */
+  #isHeard = false;
+  readonly #choice: TransportChoice;
+  /** Beside a connection over HTTP: is there a way for a WebSocket by now? */
+  #trial: Socket | null = null;
   readonly #options: ConnectionOptions;
   readonly #environment: Environment;
   readonly #unsubscribe: () => void;
@@ -95,6 +110,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#environment = options.environment;
+    this.#choice = new TransportChoice(options.transport);
     this.#backoff = new Backoff(options.environment.random);
     this.#unsubscribe = this.#environment.network.subscribe((event) => this.#onNetwork(event));
   }
@@ -110,6 +126,11 @@ export class Connection {
 
   get refusal(): Refusal | null {
     return this.#state.name === "refused" ? this.#state.refusal : null;
+  }
+
+  /** Of the open connection. */
+  get transport(): Transport | null {
+    return this.#state.name === "open" ? this.#state.transport : null;
   }
 
   connect(): void {
@@ -142,6 +163,7 @@ export class Connection {
 
   /** Gives up the socket, and comes back. */
   lose(): void {
+    const last = this.#state;
     const delayMs = this.#awayMs ?? this.#backoff.pauseMs();
     const retryAt = this.#environment.now() + delayMs;
     this.#go("lost", { name: "waiting", retryAt }, () => {
@@ -151,6 +173,7 @@ export class Connection {
       this.#awayMs = null;
       this.#after(delayMs, () => this.#authorize("retry"));
     });
+    if ("socket" in last && !this.#isHeard) this.#onMute(last.transport);
   }
 
   /** The server ended the connection, in a frame or with its close. */
@@ -194,47 +217,71 @@ export class Connection {
   }
 
   #open(token: string): void {
-    const { address, subprotocol } = this.#options;
+    const transport = this.#choice.next;
     let socket: Socket;
     try {
-      socket = new this.#environment.WebSocket(address, subprotocol);
+      socket = transport === "http" ? this.#polledSocket() : this.#webSocket();
     } catch (error) {
       this.#options.onError(error);
       this.lose();
       return;
     }
+    this.#isHeard = false;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#onOpen(socket, token);
+    socket.onopen = () => this.#onOpen(socket, transport, token);
     socket.onmessage = (event: { data: unknown }) => this.#onMessage(event.data);
     socket.onclose = (event: Refusal) => {
-      const wasOpen = this.#state.name === "open";
+      // A code of the server's own is a word of it.
+      if (this.#state.name === "open" && event.code !== CLOSE_LOST) this.#isHeard = true;
       this.end({ code: event.code, reason: event.reason });
-      if (!wasOpen) this.#inquire(address);
     };
     // A close always follows an error, and says more.
     socket.onerror = () => {};
-    this.#go("authorized", { name: "connecting", socket }, () =>
+    this.#go("authorized", { name: "connecting", socket, transport }, () =>
       this.#after(CONNECT_MS_MAX, () => this.lose()),
     );
   }
 
-  /** A socket did not open: a refusal looks just like a server that is away, and ends all attempts. */
-  #inquire(address: string): void {
+  #webSocket(): Socket {
+    return new this.#environment.WebSocket(this.#options.address, this.#options.subprotocol);
+  }
+
+  #polledSocket(): Socket {
+    return new PolledSocket(this.#environment, this.#options.address, this.#options.batchBytesMax);
+  }
+
+  /** Nothing came through a socket. Over HTTP that would have been a refusal, if it was one. */
+  #onMute(transport: Transport): void {
+    this.#choice.fail();
+    if (transport === "websocket") this.#inquire();
+  }
+
+  /**
+   * A refusal looks just like a server that is away, and ends all attempts. So does a proxy that lets no WebSocket pass,
+   * and there is another way then.
+   */
+  #inquire(): void {
     const state = this.#state;
-    if (state.name !== "waiting" || !isAskedAbout(this.#attempt)) return;
-    void inquire(this.#environment, address).then((refusal) => {
+    const isAsked = isAskedAbout(this.#attempt) || this.#choice.isSuspicious;
+    if (state.name !== "waiting" || !isAsked) return;
+    void inquire(this.#environment, this.#options.address).then((answer) => {
+      const { next } = this.#choice;
+      this.#choice.judge(answer?.status === STATUS_UPGRADE_REQUIRED);
       // The next attempt may have begun: it finds out for itself.
-      if (refusal !== null && this.#state === state) this.end(refusal);
+      if (this.#state !== state) return;
+      if (answer !== null && answer.refusal !== null) this.end(answer.refusal);
+      else if (this.#choice.next !== next) this.#authorize("retry");
     });
   }
 
-  #onOpen(socket: Socket, token: string): void {
+  #onOpen(socket: Socket, transport: Transport, token: string): void {
     this.#heardAt = this.#environment.now();
     this.#silenceMs = SILENCE_MS_MAX;
     this.#awayMs = null;
-    const state: State = { name: "open", socket };
+    const state: State = { name: "open", socket, transport };
     this.#go("opened", state, () => {
       this.#checkSilence();
+      if (transport === "http") this.#tryLater();
       this.#after(STABLE_MS_MIN, () => {
         this.#attempt = 0;
         this.#backoff.settle();
@@ -247,6 +294,10 @@ export class Connection {
   #onMessage(data: unknown): void {
     this.#heardAt = this.#environment.now();
     this.#answered = true;
+    if (!this.#isHeard && this.#state.name === "open") {
+      this.#isHeard = true;
+      this.#choice.succeed(this.#state.transport);
+    }
     // The dialect is binary; a text frame is not for us.
     if (data instanceof ArrayBuffer) this.#options.onFrame(new Uint8Array(data));
   }
@@ -267,6 +318,7 @@ export class Connection {
   #onNetwork(event: NetworkEvent): void {
     if (this.#state.name === "open") {
       this.#probe();
+      if (event === "online") this.#try();
     } else if (this.#state.name === "waiting" && event !== "offline") {
       // "offline" stops nothing: browsers report it wrongly for servers on the same machine or network.
       this.#forgetAttempts();
@@ -285,6 +337,43 @@ export class Connection {
       if (!this.#answered) this.lose();
     });
     this.#options.onProbe();
+  }
+
+  #tryLater(): void {
+    if (this.#choice.isFree) this.#after(WEBSOCKET_AGAIN_MS, () => this.#try());
+  }
+
+  /** Goes over to a WebSocket where one opens by now. The rooms are joined anew then. */
+  #try(): void {
+    if (this.transport !== "http" || !this.#choice.isFree || this.#trial !== null) return;
+    let trial: Socket;
+    try {
+      trial = this.#webSocket();
+    } catch {
+      // There is none in this runtime.
+      return;
+    }
+    const fail = () => {
+      if (this.#trial !== trial) return;
+      this.#endTrial();
+      this.#tryLater();
+    };
+    trial.onopen = () => {
+      if (this.#trial !== trial) return;
+      this.#choice.fail();
+      this.#awayMs = 0;
+      this.lose();
+    };
+    trial.onclose = fail;
+    trial.onerror = () => {};
+    this.#trial = trial;
+    this.#after(CONNECT_MS_MAX, fail);
+  }
+
+  #endTrial(): void {
+    const trial = this.#trial;
+    this.#trial = null;
+    if (trial !== null) abandon(trial);
   }
 
   #after(ms: number, run: () => void): unknown {
@@ -307,6 +396,7 @@ export class Connection {
     this.#state = next;
     for (const timer of this.#timers) this.#environment.clearTimeout(timer);
     this.#timers.clear();
+    this.#endTrial();
     if ("socket" in last && !("socket" in next)) abandon(last.socket);
     enter?.();
     // From here on the application is told, and what it does may move the state on. That step then reports.

@@ -28,11 +28,25 @@ export interface Network {
   subscribe(listener: (event: NetworkEvent) => void): () => void;
 }
 
+export interface HttpRequest {
+  readonly method?: "GET" | "POST" | "DELETE";
+  readonly body?: Uint8Array<ArrayBuffer>;
+  /** Goes on when the page is closed. */
+  readonly keepalive?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  text(): Promise<string>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
 export interface Environment {
   readonly WebSocket: SocketClass;
   readonly network: Network;
-  /** A plain GET. Only asked why a socket did not open. */
-  fetch(url: string): Promise<{ readonly status: number; text(): Promise<string> }>;
+  /** Asks why a socket did not open, and takes its place where none does. */
+  fetch(url: string, request?: HttpRequest): Promise<HttpResponse>;
   /** Unpacks what the server deflated. Null: the server sends it plain. */
   readonly inflate: Inflate | null;
   setTimeout(run: () => void, ms: number): unknown;
@@ -41,6 +55,8 @@ export interface Environment {
   now(): number;
   /** At least 0 and less than 1. */
   random(): number;
+  /** Bytes that nobody can guess. */
+  randomBytes(count: number): Uint8Array;
 }
 
 /** The environment that this runtime offers, with some of it replaced. */
@@ -48,12 +64,16 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
   return {
     WebSocket: replaced.WebSocket ?? ambientWebSocket(),
     network: replaced.network ?? pageNetwork,
-    fetch: replaced.fetch ?? ((url) => globalThis.fetch(url, { cache: "no-store" })),
+    fetch:
+      replaced.fetch ??
+      ((url, request) => globalThis.fetch(url, { cache: "no-store", ...request })),
     inflate: replaced.inflate === undefined ? ambientInflate() : replaced.inflate,
     setTimeout: replaced.setTimeout ?? ((run, ms) => globalThis.setTimeout(run, ms)),
     clearTimeout: replaced.clearTimeout ?? ((timer) => globalThis.clearTimeout(timer as number)),
     now: replaced.now ?? (() => Date.now()),
     random: replaced.random ?? (() => Math.random()),
+    randomBytes:
+      replaced.randomBytes ?? ((count) => globalThis.crypto.getRandomValues(new Uint8Array(count))),
   };
 }
 

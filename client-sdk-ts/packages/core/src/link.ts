@@ -5,6 +5,7 @@ import { AUTHORIZE_MS_MAX, Connection, type Status } from "./connection.js";
 import type { Environment } from "./environment.js";
 import type { Report } from "./error.js";
 import { askToken, type TokenSource } from "./token.js";
+import type { Transport, TransportOption } from "./transport.js";
 import * as wire from "./wire.js";
 
 /** What this package calls itself. */
@@ -27,6 +28,7 @@ export interface LinkOptions {
   readonly token: TokenSource | undefined;
   readonly environment: Environment;
   readonly report: Report;
+  readonly transport?: TransportOption | undefined;
   readonly onStatus?: (status: Status) => void;
 }
 
@@ -46,7 +48,7 @@ export class Link {
   /** A new token on its way, for all that wait for one. One that does not come is asked for again. */
   #renewal: { readonly done: Promise<void>; readonly endsAt: number } | null = null;
 
-  constructor({ url, token, environment, report, onStatus }: LinkOptions) {
+  constructor({ url, token, environment, report, transport, onStatus }: LinkOptions) {
     this.environment = environment;
     this.report = report;
     this.#token = token;
@@ -55,6 +57,8 @@ export class Link {
       environment,
       address: `${url.replace(/^http/, "ws").replace(/\/+$/, "")}/v1/connect`,
       subprotocol: wire.SUBPROTOCOL,
+      transport,
+      batchBytesMax: () => this.#batchBytesMax,
       authorize: () => askToken(token),
       renewable: this.renewable,
       onOpen: (opened) => this.#onOpen(opened),
@@ -76,6 +80,10 @@ export class Link {
 
   get refusal(): Refusal | null {
     return this.#connection.refusal;
+  }
+
+  get transport(): Transport | null {
+    return this.#connection.transport;
   }
 
   /** Whether there can be a new token. */
@@ -164,21 +172,14 @@ export class Link {
 
   #flush(): void {
     const messages = this.#outbox?.splice(0) ?? [];
-    const bytesMax = Math.min(this.#frameBytesMax, BATCH_BYTES_MAX);
-    for (let first = 0; first < messages.length; ) {
-      let bytes = 0;
-      let end = first;
-      do {
-        bytes += messages[end]?.length ?? 0;
-        end += 1;
-      } while (
-        end < messages.length &&
-        end - first < wire.FRAME_MESSAGES_MAX &&
-        bytes + (messages[end]?.length ?? 0) <= bytesMax
-      );
-      this.#connection.send(wire.frameOf(messages.slice(first, end)));
-      first = end;
+    while (messages.length > 0) {
+      const count = wire.fittingCount(messages, this.#batchBytesMax);
+      this.#connection.send(wire.frameOf(messages.splice(0, count)));
     }
+  }
+
+  get #batchBytesMax(): number {
+    return Math.min(this.#frameBytesMax, BATCH_BYTES_MAX);
   }
 
   #onOpen(token: string): void {
@@ -246,6 +247,9 @@ export class Link {
         break;
       case "goAway":
         this.#connection.goAway(message.delayMs);
+        break;
+      case "closed":
+        this.#connection.end({ code: message.code, reason: message.reason });
         break;
     }
   }

@@ -3,6 +3,7 @@
 import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
 import { apply } from "./apply.js";
+import { AwarenessSync } from "./awareness-sync.js";
 import { CLOSE_REPLACED, type Refusal } from "./close.js";
 import type { Status } from "./connection.js";
 import { Emitter, type Listener } from "./emitter.js";
@@ -11,9 +12,9 @@ import { guard, type Report, RoomtoneError, reporter } from "./error.js";
 import { encodePayload, type Json, type RoomEvent } from "./event.js";
 import { Link } from "./link.js";
 import { Membership } from "./membership.js";
-import { Presence } from "./presence.js";
 import { Ledger, type Saved, savedOf } from "./saved.js";
 import type { TokenSource } from "./token.js";
+import type { Transport, TransportOption } from "./transport.js";
 import type * as wire from "./wire.js";
 
 /** What a room can be given when it is opened. */
@@ -39,6 +40,10 @@ export interface RoomOptions extends OpenOptions {
   readonly name: string;
   /** Is told what listeners and observers of the application throw, and what the server sends broken. */
   readonly onError?: Report;
+  /**
+   * What the connection goes over. `auto`, the default: a WebSocket, and plain HTTP where a proxy lets none pass.
+   */
+  readonly transport?: TransportOption;
   readonly environment?: Partial<Environment>;
 }
 
@@ -62,6 +67,8 @@ export type RoomEvents = {
    * worked on, as it was; `epoch` is that of the new one, 0 if there is none.
    */
   replaced: { readonly stale: Y.Doc; readonly epoch: number };
+  /** What the server says about the chat: for the client of `@roomtone/core/chat`, which understands it. */
+  chat: wire.ChatNews;
   /** The room has ended. */
   destroy: Room;
 };
@@ -75,7 +82,7 @@ export class Room {
   /** Whether the connection is this room's alone. */
   readonly #ownsLink: boolean;
   readonly #membership: Membership;
-  readonly #presence: Presence;
+  readonly #presence: AwarenessSync;
   readonly #ledger = new Ledger();
   readonly #report: Report;
   readonly #release: (() => void)[] = [];
@@ -91,6 +98,7 @@ export class Room {
   #answered = false;
   /** Whether the server refused a change. It can place none that follows, so none is sent. */
   #denied = false;
+  #lastChatCall = 0;
   #destroyed = false;
 
   /** `shared`: the connection of a client, which opens its rooms with `open`. Without it the room makes its own. */
@@ -105,7 +113,13 @@ export class Room {
     this.#ownsLink = shared === undefined;
     this.#link =
       shared ??
-      new Link({ url, token, environment: environment(options.environment), report: this.#report });
+      new Link({
+        url,
+        token,
+        transport: options.transport,
+        environment: environment(options.environment),
+        report: this.#report,
+      });
     this.#membership = new Membership({
       link: this.#link,
       name,
@@ -119,7 +133,7 @@ export class Room {
       onProbe: () => this.#presence.renew(),
       onStatus: (status) => this.#onStatus(status),
     });
-    this.#presence = new Presence(
+    this.#presence = new AwarenessSync(
       this.awareness,
       (update) => this.#membership.send({ type: "awareness", update }),
       this.#report,
@@ -161,6 +175,11 @@ export class Room {
     return this.#saved;
   }
 
+  /** What the connection goes over; null while there is none. */
+  get transport(): Transport | null {
+    return this.#link.transport;
+  }
+
   /** Why the server will not have this client, while it is refused. */
   get refusal(): Refusal | null {
     return this.#membership.refusal;
@@ -174,6 +193,14 @@ export class Room {
   /** Which life of the document this is a copy of; 0 before it is known. To be stored with a copy of the document. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /**
+   * Tells of which epoch the document is a copy, where that becomes known only after the room was made: it is loaded from
+   * a store, or another tab has met the server. Has no effect once it is known.
+   */
+  setEpoch(epoch: number): void {
+    if (this.#epoch === 0) this.#epoch = epoch;
   }
 
   /** What this client may do: `viewer`, `commenter`, `editor` or `owner`; null before the server has said it. */
@@ -240,6 +267,16 @@ export class Room {
     return this.#membership.send({ type: "event", name, payload: encodePayload(name, payload) });
   }
 
+  /**
+   * Asks the server something about the chat: for the client of `@roomtone/core/chat`. Returns the number that the answer
+   * will carry, or null when there is no connection; a number holds until the room leaves `connected`.
+   */
+  callChat(request: string): number | null {
+    this.#lastChatCall += 1;
+    const call = this.#lastChatCall;
+    return this.#membership.send({ type: "chatCall", call, request }) ? call : null;
+  }
+
   #onMessage(message: wire.RoomMessage): void {
     switch (message.type) {
       case "joined":
@@ -276,6 +313,10 @@ export class Room {
         break;
       case "event":
         this.#onEvent(message);
+        break;
+      case "chatAnswer":
+      case "chatChange":
+        this.#emitter.emit("chat", message);
         break;
       case "deflatedDiff":
         // The inbox has made it a diff.

@@ -24,6 +24,7 @@ export const TYPE = {
   ping: 4,
   pong: 5,
   goAway: 6,
+  closed: 7,
   join: 16,
   joined: 17,
   leave: 18,
@@ -38,6 +39,9 @@ export const TYPE = {
   deflatedDiff: 38,
   awareness: 48,
   event: 49,
+  chatCall: 64,
+  chatAnswer: 65,
+  chatChange: 66,
 } as const;
 
 /** From this type on a message is about a room; below it, about the connection. */
@@ -73,7 +77,9 @@ export type ClientMessage =
   | StateVector
   | { readonly type: "diff" | "edit"; readonly seq: number; readonly update: Uint8Array }
   | AwarenessUpdate
-  | { readonly type: "event"; readonly name: string; readonly payload: string };
+  | { readonly type: "event"; readonly name: string; readonly payload: string }
+  /** The request is JSON, as are the answer to it and what changed. Only the chat reads them. */
+  | { readonly type: "chatCall"; readonly call: number; readonly request: string };
 
 export type Welcome = {
   readonly type: "welcome";
@@ -91,7 +97,9 @@ export type ConnectionMessage =
   | Welcome
   | { readonly type: "renew"; readonly leftMs: number }
   | Beat
-  | { readonly type: "goAway"; readonly delayMs: number; readonly reason: string };
+  | { readonly type: "goAway"; readonly delayMs: number; readonly reason: string }
+  /** Over HTTP, in place of a close frame. */
+  | { readonly type: "closed"; readonly code: number; readonly reason: string };
 
 export type Joined = {
   readonly type: "joined";
@@ -106,6 +114,10 @@ export type Left = {
   readonly reason: string;
   readonly epoch: number;
 };
+
+export type ChatNews =
+  | { readonly type: "chatAnswer"; readonly call: number; readonly answer: string }
+  | { readonly type: "chatChange"; readonly change: string };
 
 /** What a server says about a room. */
 export type RoomMessage =
@@ -123,7 +135,8 @@ export type RoomMessage =
       readonly user: string;
       readonly name: string;
       readonly payload: string;
-    };
+    }
+  | ChatNews;
 
 export type ServerMessage = ConnectionMessage | RoomMessage;
 
@@ -148,6 +161,24 @@ export function decodeFrame(bytes: Uint8Array): Generator<Addressed<ServerMessag
   return readFrame(bytes, readBody);
 }
 
+/** As many of the first parts as fit into one frame: at least one, and no more than these messages and bytes. */
+export function fittingCount(
+  parts: readonly { readonly length: number }[],
+  bytesMax: number,
+  messagesOf: (index: number) => number = () => 1,
+): number {
+  let bytes = 0;
+  let messages = 0;
+  let count = 0;
+  for (const { length } of parts) {
+    bytes += length;
+    messages += messagesOf(count);
+    if (count > 0 && (bytes > bytesMax || messages > FRAME_MESSAGES_MAX)) break;
+    count += 1;
+  }
+  return count;
+}
+
 /** The parts as one frame. */
 export function frameOf(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first] = parts;
@@ -159,6 +190,19 @@ export function frameOf(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<A
     at += part.length;
   }
   return frame;
+}
+
+/** Where each message of a frame ends. Throws on a frame that is broken. */
+export function messageEnds(frame: Uint8Array): number[] {
+  const decoder = decoding.createDecoder(frame);
+  const ends: number[] = [];
+  while (decoding.hasContent(decoder)) {
+    decoding.readVarUint(decoder);
+    decoding.readVarUint(decoder);
+    decoding.readVarUint8Array(decoder);
+    ends.push(decoder.pos);
+  }
+  return ends;
 }
 
 export function envelope(
@@ -239,6 +283,10 @@ function writeBody(body: encoding.Encoder, message: ClientMessage): void {
       encoding.writeVarString(body, message.name);
       encoding.writeVarString(body, message.payload);
       break;
+    case "chatCall":
+      encoding.writeVarUint(body, message.call);
+      encoding.writeVarString(body, message.request);
+      break;
   }
 }
 
@@ -265,6 +313,12 @@ function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
       return {
         type: "goAway",
         delayMs: decoding.readVarUint(body),
+        reason: decoding.readVarString(body),
+      };
+    case TYPE.closed:
+      return {
+        type: "closed",
+        code: decoding.readVarUint(body),
         reason: decoding.readVarString(body),
       };
     case TYPE.joined:
@@ -304,6 +358,14 @@ function readBody(type: number, body: decoding.Decoder): ServerMessage | null {
         name: decoding.readVarString(body),
         payload: decoding.readVarString(body),
       };
+    case TYPE.chatAnswer:
+      return {
+        type: "chatAnswer",
+        call: decoding.readVarUint(body),
+        answer: decoding.readVarString(body),
+      };
+    case TYPE.chatChange:
+      return { type: "chatChange", change: decoding.readVarString(body) };
     default:
       return null;
   }

@@ -163,3 +163,30 @@ describe("role and user", () => {
     expect([room.role, room.user]).toEqual(["editor", null]);
   });
 });
+
+describe("an epoch that becomes known after the room was made", () => {
+  test("goes with the next Join, until the server has said one", async () => {
+    const world = new World();
+    const room = world.room({ connect: false });
+    room.setEpoch(7);
+    expect(room.epoch).toBe(7);
+    room.connect();
+    expect((await world.dial()).take()).toMatchObject([{ type: "hello" }, { epoch: 7 }]);
+    world.socket.say(welcome(), joined(1, 7));
+    room.setEpoch(8);
+    expect(room.epoch).toBe(7);
+  });
+
+  test("while a Join without it is under way, keeps another document out", async () => {
+    const world = new World();
+    const room = world.room();
+    const seen: RoomEvents["replaced"][] = [];
+    room.on("replaced", (event) => seen.push(event));
+    const socket = await world.dial();
+    room.setEpoch(3);
+    socket.say(welcome(), joined(1, 4), ...emptySync());
+    expect(seen).toEqual([{ stale: room.doc, epoch: 4 }]);
+    expect(room.status).toBe("refused");
+    expect(socket.takeTypes()).toEqual(["hello", "join", "leave"]);
+  });
+});

@@ -5,6 +5,8 @@ import {
   Client,
   type ClientOptions,
   type Environment,
+  type HttpRequest,
+  type HttpResponse,
   type Inflate,
   type NetworkEvent,
   Room,
@@ -138,6 +140,17 @@ export function emptySync(channel = 1): ServerFrame[] {
 
 export type ServerFrame = Addressed<ServerMessage>;
 
+export function httpResponse(
+  status: number,
+  body: Uint8Array<ArrayBuffer> = new Uint8Array(),
+): HttpResponse {
+  return {
+    status,
+    text: async () => new TextDecoder().decode(body),
+    arrayBuffer: async () => body.slice().buffer,
+  };
+}
+
 export class World {
   readonly clock = new Clock();
   readonly sockets: FakeSocket[] = [];
@@ -157,12 +170,8 @@ export class World {
       now: () => this.clock.nowMs,
       random: () => this.random(),
       inflate: this.inflate,
-      fetch: async (url) => {
-        this.asked.push(url);
-        const answer = this.httpNext;
-        if (answer === null) throw new TypeError("failed to fetch");
-        return { status: answer.status, text: async () => answer.body };
-      },
+      randomBytes: (count) => Uint8Array.from({ length: count }, () => this.random() * 256),
+      fetch: (url, request = {}) => this.fetch(url, request),
       network: {
         subscribe: (listener) => {
           this.listeners.add(listener);
@@ -190,6 +199,13 @@ export class World {
       ...options,
     });
   }
+
+  /** What a request is answered with. A fake server of HTTP takes its place. */
+  fetch = async (url: string, _request: HttpRequest): Promise<HttpResponse> => {
+    this.asked.push(url);
+    if (this.httpNext === null) throw new TypeError("failed to fetch");
+    return httpResponse(this.httpNext.status, new TextEncoder().encode(this.httpNext.body));
+  };
 
   /** Lets just so much time pass that the next attempt is made. */
   retry({ retryAt }: { readonly retryAt: number | null }): void {

@@ -1,7 +1,13 @@
 // A server in a few lines: what it holds in memory, what is on its disk, and the numbers that tell them apart.
 
 import * as Y from "yjs";
-import { type Addressed, CONNECTION, type Join, type RoomMessage } from "../src/wire.js";
+import {
+  type Addressed,
+  type ClientMessage,
+  CONNECTION,
+  type Join,
+  type RoomMessage,
+} from "../src/wire.js";
 import { type FakeSocket, welcome } from "./fakes.js";
 
 interface Seat {
@@ -25,6 +31,9 @@ type Session = Map<number, Seat>;
 export class FakeServer {
   /** What everybody may do who joins from now on. */
   role = "editor";
+  /** What answers to the chat. */
+  onChat: (socket: FakeSocket, call: Addressed<ClientMessage & { type: "chatCall" }>) => void =
+    () => {};
   readonly #documents = new Map<string, Document>();
   readonly #sessions = new Map<FakeSocket, Session>();
 
@@ -67,6 +76,7 @@ export class FakeServer {
       else if (message.type === "join") this.#join(socket, session, message);
       else if (message.type === "leave") session.delete(channel);
       else if (seat === undefined) continue;
+      else if (message.type === "chatCall") this.onChat(socket, message);
       else if (message.type === "awareness") this.#pass(seat, message);
       else if (message.type === "event") this.#pass(seat, { ...message, user: "" });
       else if (message.type === "diff" || message.type === "edit") {

@@ -50,6 +50,10 @@ function writeBody(body: encoding.Encoder, message: ServerMessage): void {
       encoding.writeVarUint(body, message.delayMs);
       encoding.writeVarString(body, message.reason);
       break;
+    case "closed":
+      encoding.writeVarUint(body, message.code);
+      encoding.writeVarString(body, message.reason);
+      break;
     case "joined":
       encoding.writeVarUint(body, message.epoch);
       encoding.writeVarString(body, message.role);
@@ -84,6 +88,13 @@ function writeBody(body: encoding.Encoder, message: ServerMessage): void {
       encoding.writeVarString(body, message.user);
       encoding.writeVarString(body, message.name);
       encoding.writeVarString(body, message.payload);
+      break;
+    case "chatAnswer":
+      encoding.writeVarUint(body, message.call);
+      encoding.writeVarString(body, message.answer);
+      break;
+    case "chatChange":
+      encoding.writeVarString(body, message.change);
       break;
   }
 }
@@ -127,6 +138,12 @@ function readBody(type: number, body: decoding.Decoder): ClientMessage | null {
         type: "event",
         name: decoding.readVarString(body),
         payload: decoding.readVarString(body),
+      };
+    case TYPE.chatCall:
+      return {
+        type: "chatCall",
+        call: decoding.readVarUint(body),
+        request: decoding.readVarString(body),
       };
     default:
       return null;

@@ -8,10 +8,12 @@ import * as Y from "yjs";
 import { World } from "../../core/test/fakes.js";
 import {
   AvatarStack,
+  Chat,
   Cursors,
   RoomProvider,
   SavedIndicator,
   useArray,
+  useChat,
   useDoc,
   useMap,
   useMyPresence,
@@ -24,6 +26,7 @@ import {
   useSuspenseSynced,
   useSynced,
   useText,
+  useTyping,
   useUndo,
   useUser,
 } from "../src/index.js";
@@ -53,6 +56,8 @@ function All() {
     role: useRole(),
     user: useUser(),
     canUndo,
+    messages: useChat(({ messages }) => messages),
+    typists: useTyping()[0],
     me,
   };
   return "all";
@@ -67,6 +72,7 @@ test("every hook and component has something to say", () => {
     <RoomProvider {...props} presence={{ initial: { name: "Ada" } }}>
       <All />
       <Cursors />
+      <Chat />
       <AvatarStack includeMe />
       <SavedIndicator />
     </RoomProvider>,
@@ -85,10 +91,13 @@ test("every hook and component has something to say", () => {
     role: null,
     user: null,
     canUndo: false,
+    messages: [],
+    typists: [],
     me: { name: "Ada" },
   });
   expect(html).toContain('aria-label="1 person here"');
   expect(html).toContain("Saved");
+  expect(html).toContain('role="log"');
   // The awareness of a room has an interval, which would keep the process and the room for ever.
   expect(starts.mock.calls.length).toBe(stops.mock.calls.length);
   expect(timers).not.toHaveBeenCalled();

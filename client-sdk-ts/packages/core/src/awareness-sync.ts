@@ -8,7 +8,7 @@ import {
 } from "y-protocols/awareness";
 import { guard, type Report } from "./error.js";
 
-export class Presence {
+export class AwarenessSync {
   readonly #awareness: Awareness;
   readonly #send: (update: Uint8Array) => void;
   readonly #report: Report;
