@@ -215,6 +215,8 @@ pub const DRAIN_WINDOW_MS_MAX: u64 = 600_000;
 pub const DRAIN_STEP_MS: u64 = 50;
 /// Interval at which a node shows the others that it lives, in milliseconds, and the time that one try may take.
 pub const HEARTBEAT_MS: u64 = 3_000;
+/// Time a node that is told to stop takes to look who else is there, in milliseconds.
+pub const LOOK_AROUND_MS_MAX: u64 = 500;
 /// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
 /// A frame, a batch or a document of this size takes milliseconds to work through, in bytes: other sockets do not wait for it.

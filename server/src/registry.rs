@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::drain::{Drain, Stage, Window};
-use crate::limits::{DRAIN_WINDOW_DEFAULT_MS, HEARTBEAT_MS};
+use crate::limits::{DRAIN_WINDOW_DEFAULT_MS, HEARTBEAT_MS, LOOK_AROUND_MS_MAX};
 use crate::metrics;
 
 /// A cheap handle to what is known of the nodes.
@@ -144,6 +144,15 @@ impl Registry {
             return Ok(vec![self.alone()]);
         }
         Ok(entries.into_iter().map(Node::from).collect())
+    }
+
+    /// Looks once more who is there, before it is decided how to go: what was seen is up to some seconds old, and nodes that started
+    /// together have not seen each other yet.
+    pub async fn look_around(&self) {
+        if self.shared.is_shared {
+            // Else what was seen last has to do.
+            let _ = timeout(Duration::from_millis(LOOK_AROUND_MS_MAX), self.beat()).await;
+        }
     }
 
     /// Over how long clients are sent away when nobody says it: at once where there is no other node for them to go to.

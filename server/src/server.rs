@@ -188,6 +188,7 @@ impl Server {
         registry.set_listening();
         // Its sender lives as long as the process.
         let _ = stop.wait_for(|stop| *stop).await;
+        registry.look_around().await;
         let window = app.drain_window();
         if window.is_none() {
             shut_door.send_replace(true);

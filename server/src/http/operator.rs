@@ -45,7 +45,10 @@ pub(super) async fn drain(
     let window = match request.window_ms {
         Some(ms) => Window::from_ms(ms)
             .map_err(|bad| Problem::new(StatusCode::BAD_REQUEST, format!("window_ms: {bad}")))?,
-        None => app.drain_window(),
+        None => {
+            app.registry().look_around().await;
+            app.drain_window()
+        }
     };
     app.drain().begin(window);
     Ok((StatusCode::ACCEPTED, Json(app.drain().status())).into_response())

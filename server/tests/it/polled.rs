@@ -126,7 +126,7 @@ async fn ht2_what_was_lost_on_the_way_is_asked_for_or_said_again() {
     polled.fetched = 1;
     // A frame that was taken is not taken twice.
     let edit = edit(1, 2, &yjs::insert(7, 0, "x"));
-    polled.say(&[edit.clone()]).await;
+    polled.say(std::slice::from_ref(&edit)).await;
     assert_eq!(polled.post(2, &edit).await.status, 204);
     polled.until(SAVED).await;
     assert_eq!(world.stored("d").await.state_vector().get(7), 1);
