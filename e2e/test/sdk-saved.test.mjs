@@ -171,15 +171,18 @@ test(`${ROUNDS} rounds: never "saved" with something lost, never "unsaved" for e
   const errors = []
   for (let round = 0; round < ROUNDS; round++) {
     if (round % CHAPTER_ROUNDS === 0) await run.begin()
-    const stop = run.write()
-    // The moment of the fault is what this is about.
-    await new Promise((resolve) => setTimeout(resolve, chance.between(20, 250)))
     const fault = chance.pick(DRAWN)
     struck[fault] = (struck[fault] ?? 0) + 1
-    await run.strike(fault, `round ${round}, ${fault}`)
-    // It goes on while they come back.
-    await new Promise((resolve) => setTimeout(resolve, chance.between(0, 100)))
-    stop()
+    const stop = run.write()
+    try {
+      // The moment of the fault is what this is about.
+      await new Promise((resolve) => setTimeout(resolve, chance.between(20, 250)))
+      await run.strike(fault, `round ${round}, ${fault}`)
+      // It goes on while they come back.
+      await new Promise((resolve) => setTimeout(resolve, chance.between(0, 100)))
+    } finally {
+      stop()
+    }
     await run.settle()
     await run.check(`round ${round}, after ${fault}`)
     errors.push(...run.people.flatMap(({ client }) => client.errors))
