@@ -111,7 +111,7 @@ test(`${PEOPLE} people in one room with cursors at 20 Hz`, { timeout: 180_000 },
     elapsed_s = (performance.now() - began) / 1_000
     late_ms = stop()
   }
-  const raw = crowd.map(({ id, frames, heard }) => ({ id, frames: frames / elapsed_s, seen: heard }))
+  const raw = crowd.map((person) => ({ id: person.id, frames: person.frames / elapsed_s, seen: person.counts() }))
   const real = rooms.map(({ id, frames, seen }) => ({ id, frames: frames / elapsed_s, seen }))
   const rarest = [...raw, ...real].map(({ id, seen }) => Math.min(...ids.filter((other) => other !== id).map((other) => (seen.get(other) ?? 0) / elapsed_s)))
   const frames = spread([...raw, ...real].map((each) => each.frames))
