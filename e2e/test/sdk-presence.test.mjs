@@ -2,7 +2,7 @@
  * A crowd in one room, all cursors moving 20 times a second: everybody sees everybody move, and nobody is sent more frames than a
  * screen can use. A few are real rooms of the SDK, the rest the same dialect without it (lib/sdk-raw.mjs).
  *
- * 50 people in CI, where times are only told; 200 with ROOMTONE_BAR=1, held to the bars: every cursor at least 10 times a second, at most
+ * 50 people in CI, where how often is only told; 200 with ROOMTONE_BAR=1, held to the bars: every cursor at least 10 times a second, at most
  * 25 awareness frames a second to each. ROOMTONE_PRESENCE_PEOPLE.
  */
 import assert from 'node:assert/strict'
@@ -22,7 +22,8 @@ const TICK_MS = 5
 const MEASURED_MS = IS_BAR ? 10_000 : 4_000
 const PATIENCE_MS = 60_000
 const SEEN_PER_S_MIN = 10
-const FRAMES_PER_S_MAX = 25
+/** In CI the pace of so few people; each move by itself would be a thousand a second. */
+const FRAMES_PER_S_MAX = IS_BAR ? 25 : 250
 
 /** @type {Server} */
 let server
@@ -107,8 +108,9 @@ test(`${PEOPLE} people in one room with cursors at 20 Hz`, { timeout: 180_000 },
     }
     began = performance.now()
     await new Promise((resolve) => setTimeout(resolve, MEASURED_MS))
-  } finally {
+    await until(() => rooms.every(({ id, seen }) => ids.every((other) => other === id || seen.has(other))), PATIENCE_MS, 'everybody to move for everybody')
     elapsed_s = (performance.now() - began) / 1_000
+  } finally {
     late_ms = stop()
   }
   const raw = crowd.map((person) => ({ id: person.id, frames: person.frames / elapsed_s, seen: person.counts() }))
@@ -132,11 +134,6 @@ test(`${PEOPLE} people in one room with cursors at 20 Hz`, { timeout: 180_000 },
     assert.equal(people.others.length, PEOPLE - 1, 'nobody was lost in the crowd')
     assert.deepEqual(client.errors, [])
   }
-  // Frames are shared: one for each move would be a thousand a second.
-  assert.ok(frames.max < moved * PEOPLE / 2, `${frames.max} frames a second for ${Math.round(moved * PEOPLE)} moves`)
-  assert.ok(Math.min(...rarest) > 0, 'somebody did not move for somebody')
-  if (IS_BAR) {
-    assert.ok(Math.min(...rarest) >= SEEN_PER_S_MIN, `a cursor was seen only ${Math.min(...rarest)} times a second`)
-    assert.ok(frames.max <= FRAMES_PER_S_MAX, `${frames.max} awareness frames a second to one client`)
-  }
+  assert.ok(frames.max <= FRAMES_PER_S_MAX, `${frames.max} awareness frames a second to one client`)
+  if (IS_BAR) assert.ok(Math.min(...rarest) >= SEEN_PER_S_MIN, `a cursor was seen only ${Math.min(...rarest)} times a second`)
 })
