@@ -4,6 +4,17 @@
 import { once } from 'node:events'
 import { createServer, connect } from 'node:net'
 
+/**
+ * Resets a connection. `resetAndDestroy()` shuts it down first, and who destroys it in between leaves a handle that node waits for at the
+ * end of the process, for ever. So it is reset at once, and only closed where it is being shut down already.
+ *
+ * @param {import('node:net').Socket} socket
+ */
+function reset (socket) {
+  if (!socket.connecting && !socket.writableEnded) Object.assign(socket, { resetAndClosing: true })
+  socket.destroy()
+}
+
 /** `freeze`: bytes wait, nothing closes. `swallow`: they are lost, nothing closes. `cut`: all is reset. `refuse`: nobody listens. */
 export class Proxy {
   #pairs = new Set()
@@ -48,8 +59,8 @@ export class Proxy {
   /** Both sides are reset: a cable pulled with the router's honest answer. */
   cut () {
     for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy()
-      far.resetAndDestroy()
+      reset(near)
+      reset(far)
     }
   }
 
@@ -57,7 +68,7 @@ export class Proxy {
   orphanServerSide () {
     for (const pair of this.#pairs) {
       pair.orphan = true
-      pair.near.resetAndDestroy()
+      reset(pair.near)
       pair.far.pause()
     }
   }

@@ -82,7 +82,12 @@ pub(crate) fn services(no_install: bool) {
 /// Debian packages of those programs that this machine lacks.
 pub(crate) fn missing_services() -> Vec<&'static str> {
     let mut missing = Vec::new();
-    for (program, package) in [("redis-server", "redis-server"), ("faketime", "faketime")] {
+    for (program, package) in [
+        ("redis-server", "redis-server"),
+        ("faketime", "faketime"),
+        // A test deletes a document with it.
+        ("sqlite3", "sqlite3"),
+    ] {
         if !has(program) {
             missing.push(package);
         }

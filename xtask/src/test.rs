@@ -47,7 +47,7 @@ const STEPS: &[(&str, &str, Work)] = &[
     ("rust", "tests of all crates", rust),
     (
         "e2e",
-        "unmodified npm clients, faults and hostile peers against the binary",
+        "unmodified npm clients, the SDK, faults and hostile peers against the binary",
         e2e,
     ),
     ("browser", "the playground in headless Chromium", browser),
@@ -208,6 +208,8 @@ fn rust() -> anyhow::Result<Counts> {
 fn e2e() -> anyhow::Result<Counts> {
     let folder = root().join("e2e");
     setup::node_packages(&folder)?;
+    // The SDK is one of the clients.
+    setup::playground()?;
     let binary = setup::server_beside_tests(PROFILE)?;
     let mut tests = command("npm", &["test"], &folder);
     tests.env("ROOMTONE_BIN", binary);
