@@ -33,6 +33,9 @@ export interface RoomPageOptions {
 /** How long the names at the carets stay after the last move. */
 const NAMES_SHOW_MS = 4_000;
 
+/** People up to whom the names at carets show by themselves. */
+const CARET_NAMES_COUNT_MAX = 24;
+
 /** Shortest time between two drawings of the list of people. A crowd may come at once. */
 const PEOPLE_INTERVAL_MS = 100;
 
@@ -112,8 +115,9 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     );
   };
   let still: ReturnType<typeof setTimeout> | undefined;
-  /** A caret moved: names show for a while. */
+  /** A caret moved: names show for a while, unless there are so many that nothing else would be seen. */
   const showCarets = () => {
+    if (roster.members.length > CARET_NAMES_COUNT_MAX) return;
     element.dataset.moving = "";
     clearTimeout(still);
     still = setTimeout(() => delete element.dataset.moving, NAMES_SHOW_MS);

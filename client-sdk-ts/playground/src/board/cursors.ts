@@ -5,7 +5,6 @@ import type { Roster } from "../roster.js";
 import { toScreen } from "./camera.js";
 import type { Point } from "./geometry.js";
 import { glide } from "./glide.js";
-import { presenceOf } from "./presence.js";
 import type { Frame, Layer } from "./stage.js";
 
 /** Cursors that carry their name. In a crowd the others are arrows alone, or nobody could read anything. */
@@ -34,10 +33,9 @@ export class Cursors implements Layer {
     this.#roster = roster;
   }
 
-  /** Takes over what a state says. Says whether there is anything to draw. */
-  update(clientID: number, state: unknown): boolean {
-    const { at } = presenceOf(state);
-    if (at === null) return this.remove(clientID);
+  /** Somebody points there, or nowhere. Says whether there is anything to draw. */
+  point(clientID: number, at: Point | null): boolean {
+    if (at === null) return this.#remove(clientID);
     const cursor = this.#cursors.get(clientID);
     if (cursor === undefined) {
       this.#add(clientID, at);
@@ -46,15 +44,6 @@ export class Cursors implements Layer {
     if (cursor.target.x === at.x && cursor.target.y === at.y) return false;
     cursor.target = at;
     cursor.isDrawn = false;
-    return true;
-  }
-
-  remove(clientID: number): boolean {
-    const cursor = this.#cursors.get(clientID);
-    if (cursor === undefined) return false;
-    cursor.element.remove();
-    this.#cursors.delete(clientID);
-    this.#showNames();
     return true;
   }
 
@@ -90,6 +79,15 @@ export class Cursors implements Layer {
     label.hidden = this.#cursors.size >= NAMES_COUNT_MAX;
     this.#cursors.set(clientID, cursor);
     this.#dress(clientID, cursor);
+  }
+
+  #remove(clientID: number): boolean {
+    const cursor = this.#cursors.get(clientID);
+    if (cursor === undefined) return false;
+    cursor.element.remove();
+    this.#cursors.delete(clientID);
+    this.#showNames();
+    return true;
   }
 
   #dress(clientID: number, { element, label }: Cursor): void {

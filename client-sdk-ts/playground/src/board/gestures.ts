@@ -107,6 +107,11 @@ export class Gestures {
     if (event.pointerType !== "touch") this.#listener.onPoint(at);
     const last = this.#pointers.get(event.pointerId);
     if (last === undefined) return;
+    // The button was let go where nobody told us.
+    if (event.buttons === 0) {
+      this.#onUp(event, false);
+      return;
+    }
     const mode = this.#mode;
     switch (mode.name) {
       case "pressed": {

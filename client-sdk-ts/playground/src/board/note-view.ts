@@ -35,7 +35,7 @@ export class NoteView {
     this.#shown = note.at;
     this.#target = note.at;
     this.#height = note.size.h;
-    this.#words = h("div", { class: "note-words" });
+    this.#words = h("div", { class: "note-words", dir: "auto" });
     this.body = h("div", { class: "note-body" }, this.#words);
     this.#writers = h("p", { class: "note-writers", "data-testid": "note-writers", hidden: true });
     this.element = h(

@@ -62,9 +62,8 @@ export class Others {
     let isWritten = false;
     for (const clientID of [...added, ...updated, ...removed]) {
       if (clientID === this.#awareness.clientID) continue;
-      const state = states.get(clientID);
-      isMoved = this.cursors.update(clientID, state) || isMoved;
-      const { writing } = presenceOf(state);
+      const { at, writing } = presenceOf(states.get(clientID));
+      isMoved = this.cursors.point(clientID, at) || isMoved;
       if (writing === (this.#writing.get(clientID) ?? null)) continue;
       isWritten = true;
       if (writing === null) this.#writing.delete(clientID);

@@ -48,6 +48,7 @@ export class Writing {
       "aria-label": "Words of the note. Escape leaves it.",
       maxlength: String(NOTE_TEXT_LENGTH_MAX),
       spellcheck: "true",
+      dir: "auto",
       blur: () => {
         // When another window comes to the front, one comes back to where one was.
         if (document.activeElement !== field) this.end();
