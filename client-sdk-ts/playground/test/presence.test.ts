@@ -32,20 +32,21 @@ test.each([
   [undefined],
   [null],
   ["text"],
-  [{ board: null }],
-  [{ board: { at: ["1", 2], writing: 7 } }],
-  [{ board: { at: [Number.NaN, 2], writing: "x".repeat(1_000) } }],
-  [{ board: { at: { x: 1, y: 2 } } }],
+  [{ place: "board", board: null }],
+  [{ place: "board", board: { at: ["1", 2], writing: 7 } }],
+  [{ place: "board", board: { at: [Number.NaN, 2], writing: "x".repeat(1_000) } }],
+  [{ place: "board", board: { at: { x: 1, y: 2 } } }],
+  [{ place: "code", board: { at: [1, 2], writing: "a-1" } }],
 ])("nobody points anywhere in %j", (state) => {
   expect(presenceOf(state)).toEqual({ at: null, writing: null });
 });
 
 test("a pointer and a note are read, and what is out of reach comes within it", () => {
-  expect(presenceOf({ board: { at: [1.5, -2], writing: "a-1" } })).toEqual({
+  expect(presenceOf({ place: "board", board: { at: [1.5, -2], writing: "a-1" } })).toEqual({
     at: { x: 1.5, y: -2 },
     writing: "a-1",
   });
-  expect(presenceOf({ board: { at: [1e300, 0] } }).at?.x).toBeLessThan(1e6);
+  expect(presenceOf({ place: "board", board: { at: [1e300, 0] } }).at?.x).toBeLessThan(1e6);
 });
 
 test("one's pointer is told 20 times a second at most, its last place always, its leaving at once", () => {

@@ -16,9 +16,9 @@ export interface Presence {
 const POINTER_INTERVAL_MS = 50;
 const ID_LENGTH_MAX = 64;
 
-/** Reads an awareness state. Never throws, whatever is in it. */
+/** Reads an awareness state. Never throws, whatever is in it. Who is elsewhere in the room points at nothing here. */
 export function presenceOf(state: unknown): Presence {
-  const board = isRecord(state) ? state.board : undefined;
+  const board = isRecord(state) && state.place === "board" ? state.board : undefined;
   const { at, writing } = isRecord(board) ? board : {};
   return {
     at: pointOf(at),
