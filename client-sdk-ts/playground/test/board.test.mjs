@@ -311,6 +311,27 @@ visit("hands pan and zoom: the ground, the wheel, the space bar", async () => {
   });
 });
 
+visit("what is dragged to the edge takes the ground along, and stays in the hand", async () => {
+  const room = newRoom();
+  const ada = await atBoard(room, "Ada");
+  await make(ada, [500, 400], "carried");
+  const board = await ada.get("board").boundingBox();
+  const start = await placeOf(note(ada, "carried"));
+  const [x, y] = await middleOf(note(ada, "carried"));
+  const edge = board.x + 6;
+  await drag(ada, [x, y], [edge - x, 0], { drop: false });
+  await until("it goes on while the hand rests", async () => {
+    const place = await placeOf(note(ada, "carried"));
+    return start[0] - place[0] > x - edge + 300;
+  });
+  const [handX] = await middleOf(note(ada, "carried"));
+  assert.ok(Math.abs(handX - edge) < 20, "the note is under the hand");
+  await ada.page.mouse.up();
+  const last = await placeOf(note(ada, "carried"));
+  await isStill(note(ada, "carried"));
+  assert.ok(Math.abs((await placeOf(note(ada, "carried")))[0] - last[0]) < 40, "and stays");
+});
+
 visit("a phone: fingers make, write, drag and pinch, and everything can be hit", async () => {
   const room = newRoom();
   const ada = await atBoard(room, "Ada");

@@ -15,6 +15,7 @@ import {
   ZOOM_MIN,
   zoomedAt,
 } from "../src/board/camera.js";
+import { edgeSpeed } from "../src/board/edge-pan.js";
 import { around, type Point } from "../src/board/geometry.js";
 import { glide, shareOf } from "../src/board/glide.js";
 import { Random } from "./random.js";
@@ -157,6 +158,26 @@ describe("gliding", () => {
   test("nothing glides when motion is unwanted", () => {
     const target = { x: 300, y: 40 };
     expect(glide({ x: 0, y: 0 }, target, 1)).toBe(target);
+  });
+});
+
+describe("at the edge", () => {
+  test("nothing happens in the middle", () => {
+    expect(edgeSpeed({ x: 400, y: 300 }, SCREEN)).toEqual({ x: 0, y: 0 });
+  });
+
+  test("the window goes where the hand is, faster further out, and to a limit", () => {
+    const right = (x: number) => edgeSpeed({ x, y: 300 }, SCREEN).x;
+    expect(right(790)).toBeGreaterThan(0);
+    expect(right(799)).toBeGreaterThan(right(790));
+    expect(right(5_000)).toBe(right(800));
+    expect(right(1)).toBe(-right(799));
+    expect(edgeSpeed({ x: 400, y: 599 }, SCREEN).y).toBeGreaterThan(0);
+    expect(edgeSpeed({ x: 400, y: 1 }, SCREEN).y).toBeLessThan(0);
+  });
+
+  test("a narrow window has a middle too", () => {
+    expect(edgeSpeed({ x: 20, y: 20 }, { w: 40, h: 40 })).toEqual({ x: 0, y: 0 });
   });
 });
 

@@ -8,6 +8,7 @@ import { toast } from "../toast.js";
 import { Board, NOTES_COUNT_MAX } from "./board.js";
 import { boardTools, zoomTools } from "./board-tools.js";
 import { toBoard } from "./camera.js";
+import { EdgePan } from "./edge-pan.js";
 import type { Point } from "./geometry.js";
 import { Gestures } from "./gestures.js";
 import { type BoardActions, pressKey, releaseKey } from "./keys.js";
@@ -44,7 +45,11 @@ export function boardEditor(room: Room, roster: Roster, announcer: Announcer) {
     draw,
     onWriters: (writers) => layer.showWriters(writers),
   });
-  stage.layers = [layer, others.cursors];
+  const edge = new EdgePan((dx, dy) => {
+    stage.pan(dx, dy);
+    onCamera();
+  });
+  stage.layers = [edge, layer, others.cursors];
   const mover = new Mover(board, layer, { draw, onNudged: (id) => tellPlace(id) });
   const writing = new Writing(board, (id) => {
     presence.write(id);
@@ -56,6 +61,8 @@ export function boardEditor(room: Room, roster: Roster, announcer: Announcer) {
   let nextColor: NoteColor = "yellow";
   /** Where one's pointer is in the window. */
   let pointer: Point | null = null;
+  /** From the corner of the note that one drags to the hand, on the board. */
+  let hold: Point = { x: 0, y: 0 };
   /** Whether the camera was ever moved: from then on it is one's own. */
   let hasLooked = false;
   let isReadOnly = false;
@@ -95,6 +102,11 @@ export function boardEditor(room: Room, roster: Roster, announcer: Announcer) {
   const onCamera = () => {
     hasLooked = true;
     point(pointer);
+    if (edge.hand !== null) dragTo(edge.hand);
+  };
+  const dragTo = (at: Point) => {
+    const hand = toBoard(stage.camera, at);
+    mover.drag({ x: hand.x - hold.x, y: hand.y - hold.y });
   };
   const tellPlace = (id: string) => {
     const at = board.note(id)?.at;
@@ -230,13 +242,23 @@ export function boardEditor(room: Room, roster: Roster, announcer: Announcer) {
       if (view === null) create(toBoard(stage.camera, at));
       else if (!isReadOnly) writing.begin(view);
     },
-    onGrab(id) {
-      if (isReadOnly) return false;
+    onGrab(id, at) {
+      if (isReadOnly || !mover.begin(id)) return false;
       choose(id);
-      return mover.begin(id);
+      const hand = toBoard(stage.camera, at);
+      const corner = board.note(id)?.at ?? hand;
+      hold = { x: hand.x - corner.x, y: hand.y - corner.y };
+      return true;
     },
-    onDrag: (dx, dy) => mover.drag(dx / stage.camera.zoom, dy / stage.camera.zoom),
-    onDrop: () => mover.end(),
+    onDrag(at) {
+      point(at);
+      dragTo(at);
+      edge.hand = at;
+    },
+    onDrop() {
+      edge.hand = null;
+      mover.end();
+    },
     onPan(dx, dy) {
       stage.pan(dx, dy);
       onCamera();

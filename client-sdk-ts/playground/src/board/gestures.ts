@@ -6,10 +6,9 @@ export interface GestureListener {
   /** A press that did not move. `id`: the note under it, or `null` for the ground. */
   onTap(id: string | null): void;
   onDoubleTap(id: string | null, at: Point): void;
-  /** A note is about to be dragged. `false`: it may not be, and the ground moves instead. */
-  onGrab(id: string): boolean;
-  /** By how much of the window the hand went since the note was grabbed. */
-  onDrag(dx: number, dy: number): void;
+  /** A note is about to be dragged from here. `false`: it may not be, and the ground moves instead. */
+  onGrab(id: string, at: Point): boolean;
+  onDrag(at: Point): void;
   onDrop(): void;
   onPan(dx: number, dy: number): void;
   onPinch(from: readonly [Point, Point], to: readonly [Point, Point]): void;
@@ -34,7 +33,7 @@ type Mode =
   | { readonly name: "idle" }
   | { readonly name: "pressed"; readonly start: Point; readonly id: string | null }
   | { readonly name: "panning" }
-  | { readonly name: "dragging"; readonly start: Point }
+  | { readonly name: "dragging" }
   | { readonly name: "pinching" };
 
 export class Gestures {
@@ -118,9 +117,9 @@ export class Gestures {
         const slop = event.pointerType === "mouse" ? SLOP_MOUSE_PX : SLOP_TOUCH_PX;
         if (distance(mode.start, at) < slop) return;
         this.#capture(event);
-        if (mode.id !== null && this.#listener.onGrab(mode.id)) {
-          this.#go({ name: "dragging", start: mode.start });
-          this.#listener.onDrag(at.x - mode.start.x, at.y - mode.start.y);
+        if (mode.id !== null && this.#listener.onGrab(mode.id, mode.start)) {
+          this.#go({ name: "dragging" });
+          this.#listener.onDrag(at);
         } else {
           this.#go({ name: "panning" });
           this.#listener.onPan(at.x - mode.start.x, at.y - mode.start.y);
@@ -128,8 +127,7 @@ export class Gestures {
         break;
       }
       case "dragging":
-        this.#listener.onDrag(at.x - mode.start.x, at.y - mode.start.y);
-        if (event.pointerType === "touch") this.#listener.onPoint(at);
+        this.#listener.onDrag(at);
         break;
       case "panning":
         this.#listener.onPan(at.x - last.x, at.y - last.y);

@@ -18,8 +18,8 @@ export class Mover {
   readonly #pace = new Throttle<{ id: string; at: Point }>(MOVE_INTERVAL_MS, ({ id, at }) =>
     this.#board.move(id, at),
   );
-  /** The note that moves, where it was, and where it is. */
-  #move: { readonly id: string; readonly from: Point; at: Point } | null = null;
+  /** The note that moves, and where it is. */
+  #move: { readonly id: string; at: Point } | null = null;
   #nudge: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -40,14 +40,12 @@ export class Mover {
     if (note === null) return false;
     this.#board.beginStep();
     this.#board.raise(id);
-    this.#move = { id, from: note.at, at: note.at };
+    this.#move = { id, at: note.at };
     return true;
   }
 
-  /** By this much from where it was picked up. */
-  drag(dx: number, dy: number): void {
-    const move = this.#move;
-    if (move !== null) this.#go(move, { x: move.from.x + dx, y: move.from.y + dy });
+  drag(at: Point): void {
+    if (this.#move !== null) this.#go(this.#move, at);
   }
 
   /** By this much from where it is. Several of them are one step. */

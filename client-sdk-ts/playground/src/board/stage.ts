@@ -18,7 +18,7 @@ import {
 import { type Box, clamp, type Point, type Size } from "./geometry.js";
 import { shareOf } from "./glide.js";
 
-/** What is drawn on the stage. It only writes transforms, and reads nothing that makes the browser lay out. */
+/** What moves on the stage. It only writes transforms, and reads nothing that makes the browser lay out. */
 export interface Layer {
   /** `share`: the part of the way that what moves goes in this frame. Says whether anything is still under way. */
   paint(frame: Frame): boolean;
@@ -29,6 +29,7 @@ export interface Frame {
   /** Whether the camera is not where it was in the last frame. */
   readonly isCameraNew: boolean;
   readonly size: Size;
+  readonly elapsedMs: number;
   readonly share: number;
 }
 
@@ -198,6 +199,7 @@ export class Stage {
       camera: this.#camera,
       isCameraNew,
       size: this.#size,
+      elapsedMs,
       share: this.#reduced.matches ? 1 : shareOf(elapsedMs),
     };
     let isMoving = this.#camera !== this.#goal;
