@@ -1,7 +1,8 @@
-// Awareness as the editors' plugins see it: names and colours are cleaned, and only what they show wakes them.
+// Awareness as the editors' plugins see it: names and colours are cleaned, and a plugin is woken only by what it shows, and
+// only while it is seen.
 
 import type { Awareness } from "y-protocols/awareness";
-import { personOf, userOf } from "./person.js";
+import { type Place, personOf, userOf } from "./person.js";
 import { Throttle } from "./throttle.js";
 
 /** Shortest time between two calls of a plugin: each redraws the carets of all. */
@@ -15,23 +16,37 @@ interface Changes {
 
 type Listener = (changes: Changes, origin: unknown) => void;
 
+/** The plugins of one place, and what they were not told yet. */
+interface View {
+  readonly listeners: Set<Listener>;
+  readonly added: Set<number>;
+  readonly updated: Set<number>;
+  readonly removed: Set<number>;
+}
+
 export class EditorsAwareness {
-  /** Plugins put names and colours of others into the page, so they get the cleaned ones. */
-  readonly awareness: Awareness;
   readonly #real: Awareness;
-  readonly #listeners = { change: new Set<Listener>(), update: new Set<Listener>() };
+  readonly #views = new Map<Place, View>();
   readonly #caretListeners: (() => void)[] = [];
   /** Of each client, what the editors show of it: as text, to be compared, and cleaned. */
   readonly #shown = new Map<number, { readonly key: string; readonly user: object }>();
-  readonly #added = new Set<number>();
-  readonly #updated = new Set<number>();
-  readonly #removed = new Set<number>();
   readonly #pace = new Throttle<unknown>(INTERVAL_MS, (origin) => this.#tell(origin));
+  #place: Place;
 
-  constructor(real: Awareness) {
+  /** `place`: where one is. */
+  constructor(real: Awareness, place: Place) {
     this.#real = real;
+    this.#place = place;
     for (const clientID of real.getStates().keys()) this.#read(clientID);
     real.on("change", this.#onChange);
+  }
+
+  /** Plugins put names and colours of others into the page, so they get the cleaned ones. */
+  for(place: Place): Awareness {
+    const real = this.#real;
+    const view = { listeners: new Set<Listener>(), ...noChanges() };
+    this.#views.set(place, view);
+    const isTold = (name: string) => name === "change" || name === "update";
     const states = () =>
       new Map(
         [...real.getStates()].map(([clientID, state]) => [
@@ -40,16 +55,32 @@ export class EditorsAwareness {
           { ...state, user: { ...this.#shown.get(clientID)?.user } },
         ]),
       );
-    this.awareness = Object.create(real, {
+    return Object.create(real, {
       getStates: { value: states },
       states: { get: states },
-      on: { value: (name: string, listener: Listener) => this.#subscribe(name, listener) },
-      off: { value: (name: string, listener: Listener) => this.#unsubscribe(name, listener) },
+      on: {
+        value: (name: string, listener: Listener) => {
+          if (isTold(name)) view.listeners.add(listener);
+          else real.on(name as "change", listener);
+        },
+      },
+      off: {
+        value: (name: string, listener: Listener) => {
+          if (isTold(name)) view.listeners.delete(listener);
+          else real.off(name as "change", listener);
+        },
+      },
       // Its methods change the real map, which the lines above hide.
       setLocalState: { value: real.setLocalState.bind(real) },
       setLocalStateField: { value: real.setLocalStateField.bind(real) },
       getLocalState: { value: real.getLocalState.bind(real) },
     }) as Awareness;
+  }
+
+  /** One went there. Its plugins hear what they missed. */
+  show(place: Place): void {
+    this.#place = place;
+    this.#pace.push("shown");
   }
 
   onCarets(listener: () => void): void {
@@ -62,32 +93,34 @@ export class EditorsAwareness {
   }
 
   readonly #onChange = ({ added, updated, removed }: Changes, origin: unknown): void => {
-    for (const clientID of added) {
-      this.#read(clientID);
-      this.#added.add(clientID);
-      this.#removed.delete(clientID);
-    }
+    for (const clientID of added) this.#read(clientID);
     // Somebody's cursor on the board is nothing to the editors.
-    for (const clientID of updated) if (this.#read(clientID)) this.#updated.add(clientID);
-    for (const clientID of removed) {
-      this.#shown.delete(clientID);
-      this.#removed.add(clientID);
-      this.#added.delete(clientID);
-      this.#updated.delete(clientID);
+    const news = updated.filter((clientID) => this.#read(clientID));
+    for (const clientID of removed) this.#shown.delete(clientID);
+    if (added.length + news.length + removed.length === 0) return;
+    for (const view of this.#views.values()) {
+      for (const clientID of added) {
+        view.added.add(clientID);
+        view.removed.delete(clientID);
+      }
+      for (const clientID of news) view.updated.add(clientID);
+      for (const clientID of removed) {
+        view.removed.add(clientID);
+        view.added.delete(clientID);
+        view.updated.delete(clientID);
+      }
     }
-    if (this.#added.size + this.#updated.size + this.#removed.size > 0) this.#pace.push(origin);
+    this.#pace.push(origin);
   };
 
   #tell(origin: unknown): void {
-    const changes = {
-      added: [...this.#added],
-      updated: [...this.#updated],
-      removed: [...this.#removed],
-    };
-    for (const set of [this.#added, this.#updated, this.#removed]) set.clear();
-    for (const listeners of [this.#listeners.change, this.#listeners.update]) {
-      for (const listener of [...listeners]) listener(changes, origin);
-    }
+    const view = this.#views.get(this.#place);
+    if (view === undefined) return;
+    const { listeners, added, updated, removed } = view;
+    if (added.size + updated.size + removed.size === 0) return;
+    const changes = { added: [...added], updated: [...updated], removed: [...removed] };
+    for (const set of [added, updated, removed]) set.clear();
+    for (const listener of [...listeners]) listener(changes, origin);
     for (const listener of this.#caretListeners) listener();
   }
 
@@ -102,14 +135,8 @@ export class EditorsAwareness {
     this.#shown.set(clientID, { key, user: userOf(name, color) });
     return true;
   }
+}
 
-  #subscribe(name: string, listener: Listener): void {
-    if (name === "change" || name === "update") this.#listeners[name].add(listener);
-    else this.#real.on(name as "change", listener);
-  }
-
-  #unsubscribe(name: string, listener: Listener): void {
-    if (name === "change" || name === "update") this.#listeners[name].delete(listener);
-    else this.#real.off(name as "change", listener);
-  }
+function noChanges() {
+  return { added: new Set<number>(), updated: new Set<number>(), removed: new Set<number>() };
 }

@@ -30,7 +30,7 @@ export class Roster {
   constructor(room: Room, me: { name: string; color: string }, place: Place) {
     this.#room = room;
     room.awareness.setLocalState({ user: userOf(me.name, me.color), place });
-    this.#editors = new EditorsAwareness(room.awareness);
+    this.#editors = new EditorsAwareness(room.awareness, place);
     for (const clientID of room.awareness.getStates().keys()) this.#read(clientID);
     room.awareness.on("change", this.#onAwareness);
   }
@@ -54,6 +54,7 @@ export class Roster {
 
   moveTo(place: Place): void {
     this.#room.awareness.setLocalStateField("place", place);
+    this.#editors.show(place);
   }
 
   /** Somebody came, went, or has another name, colour or place. */
@@ -66,9 +67,9 @@ export class Roster {
     this.#editors.onCarets(listener);
   }
 
-  /** The awareness as the editors' plugins may see it. */
-  get forEditors(): Awareness {
-    return this.#editors.awareness;
+  /** The awareness as the plugins of the editor at this place may see it. */
+  forEditor(place: Place): Awareness {
+    return this.#editors.for(place);
   }
 
   close(): void {

@@ -166,7 +166,7 @@ visit(
   async () => {
     const [ada, grace] = await twoAtBoard();
     await make(ada, [500, 400], "Ada's");
-    await make(grace, [800, 300], "Grace's");
+    await make(grace, [800, 400], "Grace's");
     await note(ada, "Grace's").waitFor();
     await drag(ada, await middleOf(note(ada, "Grace's")), [60, 60]);
     await ada.page.keyboard.press("Delete");

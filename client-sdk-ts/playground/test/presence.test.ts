@@ -74,10 +74,11 @@ test("one's pointer is told 20 times a second at most, its last place always, it
 });
 
 test("the editors hear of carets and names, and nothing of pointers on the board", () => {
-  const editors = new EditorsAwareness(awareness);
+  const editors = new EditorsAwareness(awareness, "code");
+  const code = editors.for("code");
   const heard: unknown[] = [];
   const listener = (changes: unknown) => heard.push(changes);
-  editors.awareness.on("change", listener);
+  code.on("change", listener);
   const state = { user: { name: "Ada", color: "#0f766e" }, cursor: { anchor: 1, head: 1 } };
   setState(7, state);
   expect(heard).toEqual([{ added: [7], updated: [], removed: [] }]);
@@ -96,22 +97,46 @@ test("the editors hear of carets and names, and nothing of pointers on the board
   vi.advanceTimersByTime(100);
   expect(heard.at(-1)).toEqual({ added: [], updated: [], removed: [7] });
   expect(heard).toHaveLength(before + 1);
-  editors.awareness.off("change", listener);
+  code.off("change", listener);
   setState(8, state);
   vi.advanceTimersByTime(100);
   expect(heard).toHaveLength(before + 1);
   editors.close();
 });
 
+test("an editor that nobody sees sleeps, and hears what it missed when one comes to it", () => {
+  const editors = new EditorsAwareness(awareness, "board");
+  const heard: unknown[] = [];
+  editors.for("code").on("change", (changes: unknown) => heard.push(changes));
+  const cursor = (at: number) => ({ cursor: { anchor: at, head: at } });
+  setState(7, cursor(1));
+  setState(8, cursor(1));
+  vi.advanceTimersByTime(1_000);
+  setState(7, cursor(2));
+  setState(8, null);
+  vi.advanceTimersByTime(1_000);
+  expect(heard).toEqual([]);
+  editors.show("document");
+  vi.advanceTimersByTime(1_000);
+  expect(heard).toEqual([]);
+  editors.show("code");
+  expect(heard).toEqual([{ added: [7], updated: [7], removed: [8] }]);
+  setState(7, cursor(3));
+  vi.advanceTimersByTime(1_000);
+  expect(heard).toHaveLength(2);
+  editors.close();
+});
+
 test("the editors see cleaned names and colours, and may write into what they get", () => {
-  const editors = new EditorsAwareness(awareness);
+  const editors = new EditorsAwareness(awareness, "code");
+  const code = editors.for("code");
   setState(7, { user: { name: "M".repeat(500), color: "red;position:fixed" }, cursor: null });
-  const seen = editors.awareness.getStates().get(7)?.user;
+  const seen = code.getStates().get(7)?.user;
   expect(seen.name).toBe("M".repeat(40));
   expect(seen.color).toMatch(/^#[0-9a-f]{6}$/);
   seen.name = "changed";
-  expect(editors.awareness.states.get(7)?.user.name).toBe("M".repeat(40));
-  editors.awareness.setLocalStateField("cursor", { anchor: 1, head: 1 });
+  expect(code.states.get(7)?.user.name).toBe("M".repeat(40));
+  code.setLocalStateField("cursor", { anchor: 1, head: 1 });
   expect(awareness.getLocalState()?.cursor).toEqual({ anchor: 1, head: 1 });
   editors.close();
 });
