@@ -27,7 +27,7 @@ export function networkPanel(room: Room, network: SimulatedNetwork) {
   const offline = toggle("Offline", "Work goes on, and is sent on your return.", "network-offline");
   const drops = toggle(
     "Drops",
-    `The connection falls over every ${DROP_INTERVAL_MS / 1_000} s.`,
+    `The connection fails every ${DROP_INTERVAL_MS / 1_000} seconds.`,
     "network-drops",
   );
   const delays = DELAYS.map(([delayMs, label]) => {

@@ -125,6 +125,8 @@ export function boardEditor(room: Room, roster: Roster, announcer: Announcer) {
   const create = (at: Point, words = "", color = nextColor) => {
     if (isReadOnly) return;
     mover.end();
+    // One looks at the place already, also when it is the first note of all.
+    hasLooked = true;
     board.beginStep();
     const id = board.create(freePlace(at), color, words);
     board.beginStep();
@@ -133,7 +135,6 @@ export function boardEditor(room: Room, roster: Roster, announcer: Announcer) {
       announcer.tell(`The board is full: it holds ${NOTES_COUNT_MAX} notes.`);
       return;
     }
-    hasLooked = true;
     choose(view.id);
     writing.begin(view);
   };

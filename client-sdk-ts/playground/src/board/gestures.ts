@@ -65,6 +65,10 @@ export class Gestures {
     on("mousedown", (event) => {
       if (event.button === 1) event.preventDefault();
     });
+    // A finger is followed by a mouse that was never there, and its press would take the focus.
+    on("touchend", (event) => {
+      if (event.cancelable && !isField(event.target)) event.preventDefault();
+    });
     on("contextmenu", (event) => {
       if (event.pointerType === "touch" && !isField(event.target)) event.preventDefault();
     });
