@@ -6,7 +6,7 @@ const SHOW_MS = 10_000;
 
 export function toast() {
   const text = h("span", { class: "toast-text" });
-  const button = h("button", { type: "button", class: "button quiet toast-button" });
+  const button = h("button", { type: "button", class: "button quiet toast-button" }, "Undo");
   const element = h("div", { class: "toast", hidden: true, "data-testid": "toast" }, text, button);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let act = () => {};
