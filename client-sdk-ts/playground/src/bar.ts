@@ -1,4 +1,4 @@
-// The top of a room: where one is, whether it is connected and saved, who is here, and the way out.
+// The top of a room: where one is, whether it is connected and saved, what can be opened beside it, and the way out.
 
 import { shareLink } from "./address.js";
 import { h } from "./element.js";
@@ -10,11 +10,14 @@ const COPIED_MS = 2_000;
 
 export interface BarOptions {
   readonly room: string;
-  readonly peopleButton: HTMLElement;
+  /** Opens the simulated network. */
+  readonly networkButton: HTMLElement;
+  /** Open the panels at the side. */
+  readonly sideButtons: readonly HTMLElement[];
   readonly onLeave: () => void;
 }
 
-export function bar({ room, peopleButton, onLeave }: BarOptions) {
+export function bar({ room, networkButton, sideButtons, onLeave }: BarOptions) {
   const connection = connectionPill();
   const saved = savedPill();
   const element = h(
@@ -37,11 +40,11 @@ export function bar({ room, peopleButton, onLeave }: BarOptions) {
       h("h1", { title: room }, room),
       copyButton(room),
     ),
-    h("div", { class: "bar-state" }, saved.element, connection.element),
+    h("div", { class: "bar-state" }, saved.element, connection.element, networkButton),
     h(
       "div",
       { class: "bar-actions" },
-      peopleButton,
+      ...sideButtons,
       themeButton(),
       h(
         "button",

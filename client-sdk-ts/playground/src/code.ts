@@ -55,7 +55,7 @@ export function codeEditor(room: Room, roster: Roster) {
           "data-testid": "code",
           "aria-label": "Shared code, JavaScript. Escape and then Tab leaves the editor.",
         }),
-        yCollab(text, roster.forEditors, { undoManager }),
+        yCollab(text, roster.forEditor("code"), { undoManager }),
       ],
     }),
   });

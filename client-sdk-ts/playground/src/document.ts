@@ -28,7 +28,7 @@ export function documentEditor(room: Room, roster: Roster, me: Identity) {
       }),
       Collaboration.configure({ document: room.doc, field: FRAGMENT }),
       CollaborationCaret.configure({
-        provider: { awareness: roster.forEditors },
+        provider: { awareness: roster.forEditor("document") },
         user: { name: me.name, color: me.color },
         render: caret,
       }),

@@ -87,5 +87,19 @@ export const icons = {
       "M18 14.5l2.5 2.5-2.5 2.5",
     ),
   document: () => drawing("M7 4h7l4 4v12H7z", "M14 4v4h4", "M10 12h5", "M10 16h5"),
+  newNote: () =>
+    drawing("M19 12V7a2 2 0 0 0-2-2H7a2 2 0 0 0-2 2v10a2 2 0 0 0 2 2h5", "M18 15v6", "M15 18h6"),
+  pencil: () => drawing("M5 19l1-4L16 5l3 3L9 18z", "M14 7l3 3"),
+  bin: () => drawing("M5 7h14", "M10 7V5h4v2", "M7 7l1 12h8l1-12", "M10.5 10.5v5", "M13.5 10.5v5"),
+  plus: () => drawing("M12 6v12", "M6 12h12"),
+  minus: () => drawing("M6 12h12"),
+  fit: () => drawing("M5 9V5h4", "M15 5h4v4", "M19 15v4h-4", "M9 19H5v-4"),
+  network: () =>
+    drawing(
+      "M4.5 9.5a11 11 0 0 1 15 0",
+      "M7.5 12.8a6.6 6.6 0 0 1 9 0",
+      "M10.3 16a2.6 2.6 0 0 1 3.4 0",
+      "M12 19h.01",
+    ),
   close: () => drawing("M6 6l12 12", "M18 6L6 18"),
 };

@@ -54,7 +54,7 @@ export function joinPage({ hasToken, onJoin, ...start }: JoinPageOptions): HTMLE
         h(
           "p",
           { class: "lead" },
-          "Open a room and send the link. Text, code, cursors and people arrive as they happen, and it says “Saved” only once your work is on disk.",
+          "Open a room and send the link. Text, code, notes and people arrive as they happen, and it says “Saved” only once your work is on disk.",
         ),
       ),
       h(

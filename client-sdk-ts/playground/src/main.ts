@@ -8,6 +8,8 @@ import "./styles/room.css";
 import "./styles/people.css";
 import "./styles/document.css";
 import "./styles/code.css";
+import "./styles/board.css";
+import "./styles/network.css";
 import { readAddress, showRoom, showStart } from "./address.js";
 import { identity, rememberedName } from "./identity.js";
 import { joinPage, type Start } from "./join.js";

@@ -1,5 +1,6 @@
 // Who is here: a button with their faces in the bar, and a list with names and places beside the editors.
 
+import { disclosure } from "./disclosure.js";
 import { h, spoken } from "./element.js";
 import { icons } from "./icons.js";
 import { initials } from "./person.js";
@@ -8,7 +9,7 @@ import { MEMBERS_COUNT_MAX, type Member } from "./roster.js";
 /** Faces on the button. What is over becomes a number. */
 const FACES_COUNT_MAX = 4;
 
-const PLACE_TEXT = { document: "Document", code: "Code" } as const;
+const PLACE_TEXT = { document: "Document", code: "Code", board: "Board" } as const;
 
 export function peoplePanel() {
   const faces = h("span", { class: "faces", "aria-hidden": "true" });
@@ -18,10 +19,7 @@ export function peoplePanel() {
     {
       type: "button",
       class: "button quiet people-button",
-      "aria-expanded": "false",
-      "aria-controls": "people",
       "data-testid": "people-button",
-      click: () => toggle(panel.dataset.open !== "true"),
     },
     faces,
     total,
@@ -41,10 +39,7 @@ export function peoplePanel() {
           type: "button",
           class: "button quiet square people-close",
           "aria-label": "Close the list of people",
-          click: () => {
-            toggle(false);
-            button.focus();
-          },
+          click: () => dismiss(),
         },
         icons.close(),
       ),
@@ -52,22 +47,7 @@ export function peoplePanel() {
     list,
   );
 
-  function toggle(open: boolean) {
-    panel.dataset.open = String(open);
-    button.setAttribute("aria-expanded", String(open));
-  }
-  const onKey = (event: KeyboardEvent) => {
-    if (event.key !== "Escape" || panel.dataset.open !== "true") return;
-    toggle(false);
-    button.focus();
-  };
-  const onPress = (event: PointerEvent) => {
-    const target = event.target as Node;
-    if (!panel.contains(target) && !button.contains(target)) toggle(false);
-  };
-  document.addEventListener("keydown", onKey);
-  document.addEventListener("pointerdown", onPress);
-  toggle(false);
+  const { dismiss, close } = disclosure(button, panel);
 
   return {
     button,
@@ -94,10 +74,7 @@ export function peoplePanel() {
           : []),
       );
     },
-    close() {
-      document.removeEventListener("keydown", onKey);
-      document.removeEventListener("pointerdown", onPress);
-    },
+    close,
   };
 }
 

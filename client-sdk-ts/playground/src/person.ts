@@ -1,6 +1,8 @@
 // A person as others see them. What comes through awareness was written by somebody else's program: it is cleaned here.
 
-export type Place = "document" | "code";
+export const PLACES = ["document", "code", "board"] as const;
+
+export type Place = (typeof PLACES)[number];
 
 export interface Person {
   readonly name: string;
@@ -48,8 +50,14 @@ export function personOf(clientID: number, state: unknown): Person {
     name: cleanName(name) || "Someone",
     // A colour goes into style attributes, so only ours are taken.
     color: PALETTE.find((known) => known === color) ?? colorOf(clientID),
-    place: place === "code" ? "code" : "document",
+    place: PLACES.find((known) => known === place) ?? "document",
   };
+}
+
+/** What one tells others of oneself. */
+export function userOf(name: string, color: string) {
+  // `colorLight` is what y-codemirror.next paints selections with.
+  return { name, color, colorLight: `${color}40` };
 }
 
 /** Two letters for an avatar. */
@@ -65,6 +73,6 @@ function colorOf(clientID: number): string {
   return PALETTE[clientID % PALETTE.length] ?? PALETTE[0];
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }

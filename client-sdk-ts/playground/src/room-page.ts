@@ -1,18 +1,22 @@
-// The page of one room: its bar, its two editors, its people, and what becomes of them as the connection changes.
+// The page of one room: its bar, its places, its people, and what becomes of them as the connection changes.
 
 import { Room } from "@roomtone/core";
 import { serverUrl } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { bar } from "./bar.js";
+import { boardEditor } from "./board/board-editor.js";
 import { codeEditor } from "./code.js";
 import { documentEditor } from "./document.js";
 import { h } from "./element.js";
 import type { Identity } from "./identity.js";
+import { networkPanel } from "./network-panel.js";
 import { notice } from "./notice.js";
 import { peoplePanel } from "./people.js";
 import { Roster } from "./roster.js";
+import { SimulatedNetwork } from "./simulated-network.js";
 import { connectionState, connectionText, savedText } from "./state.js";
 import { tabs } from "./tabs.js";
+import { Throttle } from "./throttle.js";
 
 export interface RoomPage {
   readonly element: HTMLElement;
@@ -29,23 +33,45 @@ export interface RoomPageOptions {
 /** How long the names at the carets stay after the last move. */
 const NAMES_SHOW_MS = 4_000;
 
+/** People up to whom the names at carets show by themselves. */
+const CARET_NAMES_COUNT_MAX = 24;
+
+/** Shortest time between two drawings of the list of people. A crowd may come at once. */
+const PEOPLE_INTERVAL_MS = 100;
+
 /** How long the first answer may take before the page says that it is waiting for one. */
 const FIRST_ANSWER_MS_MAX = 5_000;
 
 export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): RoomPage {
-  const room = new Room({ url: serverUrl(), name, token });
+  const network = new SimulatedNetwork(WebSocket);
+  const room = new Room({
+    url: serverUrl(),
+    name,
+    token,
+    environment: { WebSocket: network.WebSocket },
+  });
   const roster = new Roster(room, me, "document");
   const announcer = new Announcer();
 
   const editors = {
     document: documentEditor(room, roster, me),
     code: codeEditor(room, roster),
+    board: boardEditor(room, roster, announcer),
   };
   const people = peoplePanel();
-  const top = bar({ room: name, peopleButton: people.button, onLeave });
+  /** What stands beside the places, each opened by its button: a panel more is an entry more. */
+  const sides = [people];
+  const weather = networkPanel(room, network);
+  const top = bar({
+    room: name,
+    networkButton: weather.button,
+    sideButtons: sides.map(({ button }) => button),
+    onLeave,
+  });
   const places = tabs([
     { place: "document", label: "Document", panel: editors.document.element },
     { place: "code", label: "Code", panel: editors.code.element },
+    { place: "board", label: "Board", panel: editors.board.element },
   ]);
   const warning = notice({ onRetry: () => room.connect(), onLeave });
 
@@ -67,6 +93,7 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     wasConnected ||= room.synced;
     const state = connectionState(room, wasConnected);
     top.connection.show(state);
+    weather.show();
     if (room.refusal !== null) warning.showRefusal(room.refusal);
     else if (denied !== null) warning.showDenied(denied);
     else if (isLate && !wasConnected) warning.showUnreachable();
@@ -88,20 +115,17 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     );
   };
   let still: ReturnType<typeof setTimeout> | undefined;
-  let shown = "";
-  const showPeople = () => {
-    const { members } = roster;
-    // Something about somebody changed, most often a cursor: names show for a while.
+  /** A caret moved: names show for a while, unless there are so many that nothing else would be seen. */
+  const showCarets = () => {
+    if (roster.members.length > CARET_NAMES_COUNT_MAX) return;
     element.dataset.moving = "";
     clearTimeout(still);
     still = setTimeout(() => delete element.dataset.moving, NAMES_SHOW_MS);
-    // Most changes are cursors. What is rebuilt under a finger loses its click.
-    const key = JSON.stringify(members);
-    if (key === shown) return;
-    shown = key;
-    people.show(members);
-    places.show(members);
   };
+  const showPeople = new Throttle<void>(PEOPLE_INTERVAL_MS, () => {
+    people.show(roster.members);
+    places.show(roster.members);
+  });
   // Without a connection and with work that is nowhere else, closing the tab would lose it.
   const guard = (event: BeforeUnloadEvent) => {
     if (room.saved.unsaved > 0) event.preventDefault();
@@ -119,7 +143,8 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
       warning.element,
       ...places.panels,
     ),
-    people.panel,
+    h("div", { class: "side" }, ...sides.map(({ panel }) => panel)),
+    weather.panel,
     announcer.element,
   );
 
@@ -132,11 +157,12 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     showConnection();
     showSaved();
   });
-  roster.onChange(showPeople);
+  roster.onChange(() => showPeople.push());
+  roster.onCarets(showCarets);
   window.addEventListener("beforeunload", guard);
   showConnection();
   showSaved();
-  showPeople();
+  showPeople.push();
 
   return {
     element,
@@ -146,9 +172,12 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
       clearTimeout(late);
       announcer.close();
       top.saved.close();
-      people.close();
-      editors.document.close();
-      editors.code.close();
+      showPeople.cancel();
+      weather.close();
+      network.close();
+      for (const side of sides) side.close();
+      for (const editor of Object.values(editors)) editor.close();
+      roster.close();
       room.destroy();
     },
   };

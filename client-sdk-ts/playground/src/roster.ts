@@ -2,7 +2,8 @@
 
 import type { Room } from "@roomtone/core";
 import type { Awareness } from "y-protocols/awareness";
-import { PALETTE, type Person, type Place, personOf } from "./person.js";
+import { EditorsAwareness } from "./editors-awareness.js";
+import { PALETTE, type Person, type Place, personOf, userOf } from "./person.js";
 
 export interface Member extends Person {
   readonly clientID: number;
@@ -12,67 +13,102 @@ export interface Member extends Person {
 /** People that are listed. A room may hold more; those are only counted. */
 export const MEMBERS_COUNT_MAX = 100;
 
+interface Changes {
+  readonly added: number[];
+  readonly updated: number[];
+  readonly removed: number[];
+}
+
 export class Roster {
   readonly #room: Room;
+  readonly #members = new Map<number, { readonly key: string; readonly member: Member }>();
+  readonly #listeners: (() => void)[] = [];
+  readonly #editors: EditorsAwareness;
+  /** `members` in order, until somebody comes, goes or changes. */
+  #sorted: readonly Member[] | null = null;
 
   constructor(room: Room, me: { name: string; color: string }, place: Place) {
     this.#room = room;
     room.awareness.setLocalState({ user: userOf(me.name, me.color), place });
-    room.awareness.on("change", () => this.#avoidSameColor());
+    this.#editors = new EditorsAwareness(room.awareness, place);
+    for (const clientID of room.awareness.getStates().keys()) this.#read(clientID);
+    room.awareness.on("change", this.#onAwareness);
   }
 
-  /** Oneself first, then by name. */
-  get members(): Member[] {
-    const { awareness } = this.#room;
-    const members = [...awareness.getStates()].map(([clientID, state]) => ({
-      ...personOf(clientID, state),
-      clientID,
-      isSelf: clientID === awareness.clientID,
-    }));
-    return members.sort(
-      (a, b) =>
-        Number(b.isSelf) - Number(a.isSelf) ||
-        a.name.localeCompare(b.name) ||
-        a.clientID - b.clientID,
-    );
+  /** Oneself first, then by name. The same array until something in it changes. */
+  get members(): readonly Member[] {
+    this.#sorted ??= [...this.#members.values()]
+      .map(({ member }) => member)
+      .sort(
+        (a, b) =>
+          Number(b.isSelf) - Number(a.isSelf) ||
+          a.name.localeCompare(b.name) ||
+          a.clientID - b.clientID,
+      );
+    return this.#sorted;
+  }
+
+  member(clientID: number): Member | null {
+    return this.#members.get(clientID)?.member ?? null;
   }
 
   moveTo(place: Place): void {
     this.#room.awareness.setLocalStateField("place", place);
+    this.#editors.show(place);
   }
 
+  /** Somebody came, went, or has another name, colour or place. */
   onChange(listener: () => void): void {
-    this.#room.awareness.on("change", listener);
+    this.#listeners.push(listener);
   }
 
-  /**
-   * The awareness as the editors' plugins may see it. They put names and colours of others into the page, so they get
-   * the cleaned ones; all else goes through to the real one.
-   */
-  get forEditors(): Awareness {
+  /** A caret moved in one of the editors. */
+  onCarets(listener: () => void): void {
+    this.#editors.onCarets(listener);
+  }
+
+  /** The awareness as the plugins of the editor at this place may see it. */
+  forEditor(place: Place): Awareness {
+    return this.#editors.for(place);
+  }
+
+  close(): void {
+    this.#room.awareness.off("change", this.#onAwareness);
+    this.#editors.close();
+  }
+
+  readonly #onAwareness = ({ added, updated, removed }: Changes): void => {
+    let isNews = false;
+    for (const clientID of removed) isNews = this.#members.delete(clientID) || isNews;
+    for (const clientID of [...added, ...updated]) isNews = this.#read(clientID) || isNews;
+    // Most changes are cursors, many times a second and of everybody: they end here.
+    if (!isNews) return;
+    this.#sorted = null;
+    this.#avoidSameColor();
+    for (const listener of this.#listeners) listener();
+  };
+
+  /** Says whether there is anything new about them. */
+  #read(clientID: number): boolean {
     const { awareness } = this.#room;
-    const states = () =>
-      new Map(
-        [...awareness.getStates()].map(([clientID, state]) => {
-          const { name, color } = personOf(clientID, state);
-          return [clientID, { ...state, user: userOf(name, color) }];
-        }),
-      );
-    return Object.create(awareness, {
-      getStates: { value: states },
-      states: { get: states },
-      // Its methods change the real map, which the line above hides.
-      setLocalState: { value: awareness.setLocalState.bind(awareness) },
-      setLocalStateField: { value: awareness.setLocalStateField.bind(awareness) },
-      getLocalState: { value: awareness.getLocalState.bind(awareness) },
-    }) as Awareness;
+    const state = awareness.getStates().get(clientID);
+    if (state === undefined) return this.#members.delete(clientID);
+    const { user, place } = state as { user?: unknown; place?: unknown };
+    const key = JSON.stringify([user, place]);
+    if (this.#members.get(clientID)?.key === key) return false;
+    const isSelf = clientID === awareness.clientID;
+    this.#members.set(clientID, {
+      key,
+      member: { ...personOf(clientID, state), clientID, isSelf },
+    });
+    return true;
   }
 
   /** Two people may have brought the same colour. The one with the higher id takes a free one. */
   #avoidSameColor(): void {
     const { awareness } = this.#room;
-    if (awareness.getLocalState() === null) return;
-    const me = personOf(awareness.clientID, awareness.getLocalState());
+    const me = this.member(awareness.clientID);
+    if (me === null) return;
     const others = this.members.filter((member) => !member.isSelf);
     if (!others.some((other) => other.color === me.color && other.clientID < awareness.clientID)) {
       return;
@@ -80,9 +116,4 @@ export class Roster {
     const free = PALETTE.find((color) => others.every((other) => other.color !== color));
     if (free !== undefined) awareness.setLocalStateField("user", userOf(me.name, free));
   }
-}
-
-function userOf(name: string, color: string) {
-  // `colorLight` is what y-codemirror.next paints selections with.
-  return { name, color, colorLight: `${color}40` };
 }

@@ -20,7 +20,7 @@ const CONNECTION_TEXT: Record<ConnectionState, string> = {
   connected: "Connected",
   reconnecting: "Reconnecting…",
   refused: "Not admitted",
-  disconnected: "Disconnected",
+  disconnected: "Switched off",
 };
 
 export function connectionText(state: ConnectionState): string {

@@ -1,203 +1,20 @@
 // The page in a real browser against a real server: two people, an outage, a phone, and what a policy forbids.
-// Needs ROOMTONE_BIN (the server) and Chromium (CHROMIUM, or where Debian puts it). ROOMTONE_SCREENSHOTS names a folder
-// for pictures of the page.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import {
+  DESKTOP,
+  fits,
+  newRoom,
+  PHONE,
+  picture,
+  SCREENSHOTS,
+  server,
+  until,
+  Visitor,
+  visit,
+} from "./visitor.mjs";
 
-const BIN = process.env.ROOMTONE_BIN;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const SCREENSHOTS = process.env.ROOMTONE_SCREENSHOTS;
-
-/** The longest that anything here may take. */
-const WAIT_MS_MAX = 30_000;
-const DESKTOP = { viewport: { width: 1360, height: 860 } };
-const PHONE = {
-  viewport: { width: 390, height: 844 },
-  deviceScaleFactor: 2,
-  isMobile: true,
-  hasTouch: true,
-};
 const MARKUP = '<img src=x onerror="alert(1)">';
-
-class Server {
-  #child = null;
-
-  static async create() {
-    const server = new Server();
-    server.port = await freePort();
-    server.data = await mkdtemp(join(tmpdir(), "roomtone-browser-"));
-    server.url = `http://127.0.0.1:${server.port}`;
-    return server;
-  }
-
-  async start() {
-    if (this.#child !== null) return;
-    const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, "--open"];
-    const child = spawn(BIN, args, { stdio: ["ignore", "ignore", "inherit"] });
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    this.#child = { child, ended };
-    await until("the server answers", async () => {
-      assert.equal(child.exitCode, null, "the server ended");
-      return fetch(this.url).then(
-        (response) => response.ok,
-        () => false,
-      );
-    });
-  }
-
-  /** As a power cut would. */
-  async kill() {
-    if (this.#child === null) return;
-    const { child, ended } = this.#child;
-    this.#child = null;
-    child.kill("SIGKILL");
-    await ended;
-  }
-}
-
-/** Somebody with a browser window of their own. */
-class Visitor {
-  /** What went wrong in the page, other than what the test expects. */
-  problems = [];
-  /** Whether the server is meant to be away. */
-  outage = false;
-
-  static async create(options = DESKTOP) {
-    const visitor = new Visitor();
-    visitor.context = await browser.newContext({
-      ...options,
-      colorScheme: options.colorScheme ?? "light",
-    });
-    visitor.context.setDefaultTimeout(WAIT_MS_MAX);
-    const page = await visitor.context.newPage();
-    visitor.page = page;
-    page.on("pageerror", (error) => visitor.problems.push(String(error)));
-    page.on("dialog", (dialog) => {
-      visitor.problems.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    page.on("console", (message) => {
-      // A policy violation is an error on the console too.
-      if (message.type() !== "error" && message.type() !== "warning") return;
-      if (visitor.outage && /WebSocket connection|ERR_CONNECTION/.test(message.text())) return;
-      visitor.problems.push(message.text());
-    });
-    page.on("request", (request) => {
-      const { protocol, origin } = new URL(request.url());
-      if (protocol !== "data:" && origin !== server.url)
-        visitor.problems.push(`asked ${request.url()}`);
-    });
-    visitors.push(visitor);
-    return visitor;
-  }
-
-  async join(room, name) {
-    await this.page.goto(server.url);
-    await this.get("join-room").fill(room);
-    await this.get("join-name").fill(name);
-    await this.get("join-button").click();
-    await this.connected();
-  }
-
-  get(id) {
-    return this.page.getByTestId(id);
-  }
-
-  connected() {
-    return this.state("connection", "connected");
-  }
-
-  saved() {
-    return this.state("saved", "saved");
-  }
-
-  state(id, state) {
-    return this.page.locator(`[data-testid="${id}"][data-state="${state}"]`).waitFor();
-  }
-
-  /** Waits until the element's text contains this. */
-  sees(id, text) {
-    return until(`${id} shows ${text}`, async () =>
-      (await this.get(id).allTextContents()).some((shown) => shown.includes(text)),
-    );
-  }
-
-  async type(id, text) {
-    await this.get(id).focus();
-    await this.page.keyboard.press("Control+End");
-    await this.page.keyboard.type(text);
-  }
-
-  /** The text of the document, without the names at the carets of others. */
-  words() {
-    return this.get("editor").evaluate((editor) => {
-      const copy = editor.cloneNode(true);
-      for (const caret of copy.querySelectorAll("[data-testid=caret]")) caret.remove();
-      return copy.textContent.replaceAll("\u2060", "");
-    });
-  }
-
-  async close() {
-    await this.context.close();
-    assert.deepEqual(this.problems, [], "the page had problems");
-  }
-}
-
-let browser;
-let server;
-let visitors = [];
-let rooms = 0;
-
-function newRoom() {
-  rooms += 1;
-  return `test-room-${rooms}`;
-}
-
-before(async () => {
-  assert.ok(BIN, "Set ROOMTONE_BIN to the server's binary, for example target/debug/roomtone");
-  assert.ok(existsSync(BIN), `There is no server at ROOMTONE_BIN=${BIN}`);
-  assert.ok(existsSync(CHROMIUM), `There is no browser at CHROMIUM=${CHROMIUM}`);
-  server = await Server.create();
-  await server.start();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.kill();
-  if (server) await rm(server.data, { recursive: true, force: true });
-});
-
-/** A test whose visitors go home at its end, and must have had no problems. */
-function visit(name, run) {
-  test(name, { timeout: 4 * WAIT_MS_MAX }, async () => {
-    visitors = [];
-    // A test before this one may have failed while the server was away.
-    await server.start();
-    await run();
-    for (const visitor of visitors) await visitor.close();
-  });
-}
 
 visit(
   "what one types, the other sees: text, caret, and who is where; both are told it is saved",
@@ -496,14 +313,7 @@ visit("the keyboard reaches everything, and the theme is remembered", async () =
   await ada.page.getByRole("button", { name: "Switch to the light theme" }).waitFor();
 });
 
-test("pictures of the page", { skip: SCREENSHOTS === undefined }, async () => {
-  visitors = [];
-  await mkdir(SCREENSHOTS, { recursive: true });
-  const picture = (visitor, name) =>
-    visitor.page.screenshot({
-      path: join(SCREENSHOTS, `playground-${name}.png`),
-      animations: "disabled",
-    });
+async function pictures() {
   const room = "harbour-notes";
   const ada = await Visitor.create();
   const grace = await Visitor.create({ ...DESKTOP, colorScheme: "dark" });
@@ -573,60 +383,14 @@ test("pictures of the page", { skip: SCREENSHOTS === undefined }, async () => {
   await grace.page.keyboard.press("Shift+Home");
   await until("Linus' caret", () => grace.page.locator(".cm-ySelectionCaret").count());
   await picture(grace, "code-dark");
-  for (const visitor of visitors) await visitor.close();
-});
-
-/** Waits until the condition holds. */
-async function until(what, condition) {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  for (;;) {
-    if (await condition()) return;
-    assert.ok(Date.now() < deadline, `waited too long: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
+
+visit("pictures of the page", pictures, { skip: SCREENSHOTS === undefined });
 
 function asksBeforeLeaving(page) {
   return page.evaluate(() => {
     const event = new Event("beforeunload", { cancelable: true });
     window.dispatchEvent(event);
     return event.defaultPrevented;
-  });
-}
-
-/** Nothing scrolls sideways, and what is meant for fingers is 40 px or more. */
-async function fits(page) {
-  const { wide, small } = await page.evaluate(() => {
-    const root = document.documentElement;
-    const scrollers = [
-      root,
-      document.body,
-      ...document.querySelectorAll(".scroll, .cm-scroller, .join"),
-    ];
-    return {
-      wide: scrollers
-        .filter((element) => element.scrollWidth > element.clientWidth)
-        .map((element) => `${element.className}: ${element.scrollWidth} > ${element.clientWidth}`),
-      small: [...document.querySelectorAll("button, input")]
-        .filter((element) => element.checkVisibility())
-        .filter((element) => {
-          const { width, height } = element.getBoundingClientRect();
-          return width < 40 || height < 40;
-        })
-        .map((element) => element.outerHTML.slice(0, 80)),
-    };
-  });
-  assert.deepEqual(wide, [], "scrolls sideways");
-  assert.deepEqual(small, [], "smaller than a finger");
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
   });
 }
