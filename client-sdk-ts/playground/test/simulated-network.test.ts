@@ -153,13 +153,13 @@ describe("dropping", () => {
     expect(told).toEqual([]);
     vi.advanceTimersByTime(1);
     expect(told).toEqual(["close 1006"]);
-    const second: Socket = new network.WebSocket("ws://far/");
+    const second: Socket = new network.WebSocket("ws://far/", "roomtone.v1");
     const closed = vi.fn();
     second.onclose = closed;
     vi.advanceTimersByTime(DROP_INTERVAL_MS);
     expect(closed).toHaveBeenCalledOnce();
     network.drops = false;
-    const third: Socket = new network.WebSocket("ws://far/");
+    const third: Socket = new network.WebSocket("ws://far/", "roomtone.v1");
     third.onclose = closed;
     vi.advanceTimersByTime(3 * DROP_INTERVAL_MS);
     expect(closed).toHaveBeenCalledOnce();
