@@ -107,9 +107,6 @@ fn answer(
         }
         Message::Step2(update) => lock(room).take(id, update, Cheat::Nothing),
         Message::Update(update) => {
-            if is_hocuspocus {
-                let _ = sender.send(hocuspocus::sync_status("honest", true));
-            }
             if cheat == Cheat::AcksEarly {
                 let room = room.clone();
                 tokio::spawn(async move {
@@ -117,7 +114,11 @@ fn answer(
                     lock(&room).take(id, update, cheat);
                 });
             } else {
+                // Before it says so, or a busy machine makes a liar of it.
                 lock(room).take(id, update, cheat);
+            }
+            if is_hocuspocus {
+                let _ = sender.send(hocuspocus::sync_status("honest", true));
             }
         }
         _ => {}
