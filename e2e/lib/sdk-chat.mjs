@@ -13,6 +13,8 @@ import { until } from './wait.mjs'
 const PAGE_COUNT = 200
 /** Generous: nothing here is measured by how soon it fails. */
 const ARRIVAL_MS_MAX = 60_000
+/** After this the SDK asks whether there is news. */
+const SILENCE_MS_MAX = 30_000
 
 export class Talker {
   /** What was written, in order. @type {string[]} */
@@ -24,12 +26,15 @@ export class Talker {
   /** Makes the list too dear in a crowd. */
   #isWatching
 
-  /** @param {{ server: { ws: string }, room: string, token?: string, random?: () => number, isWatching?: boolean, environment?: Record<string, unknown> }} options */
-  constructor ({ server, room, token, random = Math.random, isWatching = true, environment = {} }) {
+  /** @param {{ server: { ws: string }, room: string, token?: string, random?: () => number, isWatching?: boolean, silence_ms?: number }} options `silence_ms`: how long the chat hears nothing before it asks */
+  constructor ({ server, room, token, random = Math.random, isWatching = true, silence_ms = SILENCE_MS_MAX }) {
     this.#isWatching = isWatching
-    this.client = sdkClient(server, { token, environment: { random, ...environment } })
+    this.client = sdkClient(server, { token, environment: { random } })
     this.room = this.client.open(room)
-    this.chat = sdkChat.chat(this.room, { onError: (/** @type {unknown} */ error) => this.client.errors.push(error) })
+    this.chat = sdkChat.chat(this.room, {
+      onError: (/** @type {unknown} */ error) => this.client.errors.push(error),
+      environment: { setTimeout: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms === SILENCE_MS_MAX ? silence_ms : ms) }
+    })
     if (isWatching) this.chat.subscribe(() => this.#look())
   }
 
