@@ -11,6 +11,7 @@ import { Cluster } from '../lib/cluster.mjs'
 import { spread } from '../lib/fault-rounds.mjs'
 import { Gate } from '../lib/gate.mjs'
 import { Proxy } from '../lib/proxy.mjs'
+import { Talker } from '../lib/sdk-chat.mjs'
 import { sdkChat, described, destroySdk, saved, sdkClient, synced } from '../lib/sdk.mjs'
 import { Server, reportFailure } from '../lib/server.mjs'
 import { until } from '../lib/wait.mjs'
@@ -181,6 +182,27 @@ describe('a proxy that lets no WebSocket pass', () => {
     for (let n = 0; n < 100; n++) for (const word of [`<${n}>`, `[${n}]`]) assert.equal(text(direct).split(word).length, 2, `${word} once`)
   })
 
+  test('the chat over HTTP, with requests that are cut and a server that is killed: each message once, in order', async () => {
+    gate = await Gate.start(server.port)
+    const room = freshRoom('fallback')
+    // Nobody has a name: whose a message is, its key alone tells.
+    const talkers = await Promise.all([gate, gate, server].map((each) => new Talker({ server: each, room, random: environment.random }).live()))
+    await goesOver(talkers[0].room, 'http')
+    for (let n = 0; n < 8; n++) {
+      for (const [who, each] of talkers.entries()) each.post(`${who}: ${n}`)
+      await new Promise((resolve) => setTimeout(resolve, n))
+      if (n === 5) await server.restart()
+      else gate.cut()
+    }
+    const count = talkers.length * 8
+    await until(() => talkers.every((each) => each.isSettled && each.chat.messages.length === count), PATIENCE_MS, 'all to have all', () => talkers.map((each) => each.describe()))
+    for (const { texts, wrote, broken } of talkers) {
+      assert.deepEqual(texts, talkers[0].texts)
+      assert.deepEqual(texts.filter((/** @type {string} */ text) => wrote.includes(text)), wrote)
+      assert.deepEqual(broken, [])
+    }
+  })
+
   for (const upgrades of /** @type {const} */ (['refuse', 'swallow'])) {
     test(`${upgrades}: when upgrades work again it goes back to a WebSocket, and nothing is lost on the way`, async () => {
       const { polled, direct, near } = await pair(upgrades)
@@ -261,7 +283,7 @@ for (const kind of BALANCER_KINDS) {
       for (const room of rooms) assert.equal(room.transport, 'http')
     })
 
-    test('a node is killed and comes back: nothing is lost', async () => {
+    test('nodes are killed and stopped and come back: nothing is lost', async () => {
       const name = freshRoom('balanced')
       const clients = Array.from({ length: 6 }, () => sdkClient(gate, { environment }))
       const rooms = clients.map((client) => client.open(name))
@@ -269,8 +291,8 @@ for (const kind of BALANCER_KINDS) {
       let count = 0
       const writing = setInterval(() => write(rooms[count % rooms.length], `<${count++}>`), 20)
       try {
-        for (const node of cluster.nodes) {
-          await node.restart()
+        for (const [n, node] of cluster.nodes.entries()) {
+          await node.restart(n === 1 ? 'SIGTERM' : 'SIGKILL')
           const since = count
           await until(() => count > since + 50 && rooms.every((room) => room.synced), PATIENCE_MS, 'everybody to go on', () => rooms.map(described))
         }
