@@ -1,7 +1,7 @@
 /**
  * `@roomtone/core` as it was built, on the `ws` package, with the one copy of `yjs` that everything else here has.
  *
- *   const { Client } = sdk                                    // all that the package exports; sdkPresence for its presence entry
+ *   const { Client } = sdk                                    // all that the package exports; sdkPresence, sdkChat for its other entries
  *   const client = sdkClient(server, { token })               // destroyed by the `afterEach` hook destroySdk
  *   const room = client.open(freshRoom()); await synced(room); await saved(room)
  *   client.sockets; cut(client)                               // its WebSockets; the TCP connection goes, nobody says good-bye
@@ -25,6 +25,7 @@ register('./sdk-resolve.mjs', import.meta.url)
 
 export const sdk = await import(new URL('index.js', DIST).href)
 export const sdkPresence = await import(new URL('presence.js', DIST).href)
+export const sdkChat = await import(new URL('chat.js', DIST).href)
 
 /** Every client that is open, so that a failed test leaves none behind. @type {Set<any>} */
 const live = new Set()

@@ -16,8 +16,8 @@ const ROOMS = Array.from({ length: 90 }, (_, n) => `room-${n}`)
 /** Every address that a room has: docs/PROTOCOL.md. @param {string} room */
 const addresses = (room) => ({
   sockets: [`/yjs/${room}`, `/${room}`, `/d/${room}/ws/${room}`, `/doc/ws/${room}`, `/hocuspocus?room=${room}`, `/hocuspocus/?room=${room}`,
-    `/?room=${room}`, `/yjs/${room}?token=a.b.c`, `/hocuspocus?token=a.b.c&room=${room}`, `/d/${room}/ws/${room}?room=of-somebody-else`],
-  requests: [`/d/${room}/as-update`, `/doc/${room}/as-update`, `/d/${room}/update`, `/doc/${room}/update`, `/doc/${room}/auth`]
+    `/?room=${room}`, `/yjs/${room}?token=a.b.c`, `/hocuspocus?token=a.b.c&room=${room}`, `/v1/connect?room=${room}`, `/d/${room}/ws/${room}?room=of-somebody-else`],
+  requests: [`/d/${room}/as-update`, `/doc/${room}/as-update`, `/d/${room}/update`, `/doc/${room}/update`, `/doc/${room}/auth`, `/v1/rooms/${room}/messages`, `/v1/rooms/${room}/messages?limit=5`]
 })
 
 for (const kind of BALANCER_KINDS) {
@@ -72,10 +72,22 @@ for (const kind of BALANCER_KINDS) {
       const places = [...(await placement()).values()]
       const counts = NODES.map((node) => places.filter((place) => place === node).length)
       for (const count of counts) assert.ok(count >= ROOMS.length / 10, `rooms on each node: ${counts}`)
-      for (const address of ['/hocuspocus', '/', '/doc/new', '/hocuspocus?room=']) {
+      for (const address of ['/hocuspocus', '/', '/doc/new', '/hocuspocus?room=', '/v1/connect', '/v1/connect?room=']) {
         const found = new Set(await Promise.all(ROOMS.map(() => balancer.nodeOf(address))))
         assert.deepEqual([...found].sort(), NODES, address)
       }
+    })
+
+    test('what a client without WebSockets asks in one session reaches one node, and sessions are spread', async () => {
+      const sessions = ROOMS.map((_, n) => `/v1/sessions/session-with-a-long-name_${n}`)
+      const homes = await Promise.all(sessions.map((session) => balancer.nodeOf(`${session}?n=1`)))
+      for (const [n, session] of sessions.entries()) {
+        const body = Buffer.alloc(1_000, n)
+        const answers = await Promise.all([balancer.ask(`${session}?n=2`), balancer.ask(`${session}?n=3`, { method: 'POST', body }), balancer.ask(session, { method: 'DELETE' })])
+        assert.deepEqual(answers.map(({ node }) => node), Array(answers.length).fill(homes[n]), session)
+        assert.equal(answers[1].bytes, body.length)
+      }
+      for (const node of NODES) assert.ok(homes.filter((home) => home === node).length >= ROOMS.length / 10, `sessions on each node: ${homes}`)
     })
 
     test('when a node goes its rooms move and the others stay; when it is back they return', async () => {
