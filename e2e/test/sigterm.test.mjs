@@ -121,3 +121,21 @@ for (const [first, second] of [['SIGTERM', 'SIGTERM'], ['SIGINT', 'SIGINT'], ['S
     }
   })
 }
+
+test('a log that nobody reads any more keeps nobody from working, or the server from ending', { timeout: 60_000 }, async () => {
+  const server = await Server.start({ open: true })
+  try {
+    server.child.stderr.destroy()
+    const chance = new Chance(2)
+    const author = await new Member('hocuspocus-4', server, 'unread', { writer: 'a' }).whenSynced()
+    author.edit(chance)
+    await until(() => author.saysSaved, 20_000, 'the edit to be called saved')
+    author.leave()
+    const exited = once(server.child, 'exit')
+    server.child.kill('SIGTERM')
+    const [code] = await exited
+    assert.equal(code, 0)
+  } finally {
+    await server.stop()
+  }
+})

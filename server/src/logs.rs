@@ -20,6 +20,8 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written is lost. To say so on the same stream would panic whoever logs.
+        .log_internal_errors(false)
         // Colours are for people: a file or a collector gets plain text.
         .with_ansi(std::io::stderr().is_terminal());
     match format {
