@@ -109,7 +109,9 @@ class Writer {
     writer.page.on("pageerror", (error) => writer.problems.push(String(error)));
     writer.page.on("console", (message) => {
       if (message.type() !== "error" && message.type() !== "warning") return;
-      if (writer.outage && /WebSocket connection|net::ERR_/.test(message.text())) return;
+      // The client asks by plain HTTP why there was no socket. A server that is back by then answers 426.
+      const expected = /WebSocket connection|net::ERR_|status of 426/;
+      if (writer.outage && expected.test(message.text())) return;
       writer.problems.push(message.text());
     });
     writers.push(writer);
