@@ -22,11 +22,12 @@ pub(crate) fn node_packages(folder: &Path) -> anyhow::Result<()> {
     run(&mut command("npm", &["ci", "--no-audit", "--no-fund"], folder))
 }
 
-/// Builds SDK and playground when a source is newer than what was built.
+/// Builds SDK, editors and playground when a source is newer than what was built. The playground is built last, so that its
+/// age speaks for all.
 pub(crate) fn playground() -> anyhow::Result<()> {
     let sdk = root().join("client-sdk-ts");
     node_packages(&sdk)?;
-    let inputs = ["packages", "playground", "package-lock.json"].map(|name| sdk.join(name));
+    let inputs = ["packages", "editors", "playground", "package-lock.json"].map(|name| sdk.join(name));
     if is_fresh(&sdk.join("playground/dist/index.html"), &inputs) {
         return Ok(());
     }

@@ -42,7 +42,11 @@ const STEPS: &[(&str, &str, Work)] = &[
         tidy::run(false).map(|()| Counts::default())
     }),
     ("deny", "licences, bans and sources of crates", deny),
-    ("sdk", "SDK and playground: build, types, lint, tests", sdk),
+    (
+        "sdk",
+        "SDK, playground and editors: build, types, lint, tests",
+        sdk,
+    ),
     ("lint", "clippy, warnings are errors", lint),
     ("rust", "tests of all crates", rust),
     (
@@ -50,7 +54,11 @@ const STEPS: &[(&str, &str, Work)] = &[
         "unmodified npm clients, the SDK, faults and hostile peers against the binary",
         e2e,
     ),
-    ("browser", "the playground in headless Chromium", browser),
+    (
+        "browser",
+        "the playground and the editors in headless Chromium",
+        browser,
+    ),
 ];
 
 /// The profile that tests are built with.
