@@ -132,7 +132,7 @@ pub struct ServeArgs {
     #[arg(long, env = "ROOMTONE_BLOBS", value_name = "URL")]
     pub blobs: Option<String>,
     /// How long to wait at the start for a PostgreSQL that cannot be reached or is still starting; /readyz is red meanwhile.
-    /// 0 does not wait. [default: 60]
+    /// 0 asks once. [default: 60]
     #[arg(long, env = "ROOMTONE_STORE_WAIT", value_name = "SECONDS")]
     pub store_wait: Option<u64>,
     /// Redis that connects several nodes, such as redis://:PASSWORD@HOST:PORT; rediss for TLS, redis-sentinel, redis-cluster.

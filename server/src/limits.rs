@@ -142,6 +142,8 @@ pub const STORE_PROBE_MS: u64 = 10_000;
 /// Time that a start waits for a store on another machine, in seconds, where nothing else is configured. Over it: the process
 /// ends with the reason.
 pub const STORE_WAIT_SECONDS: u64 = 60;
+/// Time that the first try has, in seconds, however short the wait is. Over it: as if nobody were there.
+pub const STORE_FIRST_TRY_SECONDS: u64 = 10;
 /// First pause before such a store is asked again, in milliseconds; it doubles up to [`STORE_WAIT_MS_MAX`].
 pub const STORE_WAIT_MS_MIN: u64 = 100;
 /// Longest pause before such a store is asked again, in milliseconds.

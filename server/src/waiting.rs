@@ -12,14 +12,16 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::http::problem::Problem;
-use crate::limits::{STORE_WAIT_CONNECTIONS_COUNT_MAX, STORE_WAIT_MS_MAX, STORE_WAIT_MS_MIN};
+use crate::limits::{
+    STORE_FIRST_TRY_SECONDS, STORE_WAIT_CONNECTIONS_COUNT_MAX, STORE_WAIT_MS_MAX, STORE_WAIT_MS_MIN,
+};
 use crate::listener;
 
 /// Opens a store that another machine has, and waits for it where that may help: it is starting, failing over, or the network
 /// is not there yet. Meanwhile whoever asks this node hears to come back.
 ///
 /// # Errors
-/// It is there and does not let us in, or it did not come within `patience`.
+/// It is there and does not let us in, or it did not come within `patience`; the first try has time to end even without any.
 pub(crate) async fn open<F>(
     open: impl Fn() -> F,
     patience: Duration,
@@ -28,16 +30,18 @@ pub(crate) async fn open<F>(
 where
     F: Future<Output = Result<Arc<dyn Store>, StoreError>>,
 {
-    let ends = Instant::now() + patience;
+    let begun = Instant::now();
+    let ends = begun + patience;
+    let first_ends = begun + Duration::from_secs(STORE_FIRST_TRY_SECONDS);
     let mut pause_ms = STORE_WAIT_MS_MIN;
     let mut turned_away = None;
     let mut known = String::new();
     loop {
-        let error = match timeout_at(ends, open()).await {
+        let error = match timeout_at(ends.max(first_ends), open()).await {
             Ok(Ok(store)) => return Ok(store),
             Ok(Err(error)) if !error.is_retryable() => return Err(error.into()),
             Ok(Err(error)) => error,
-            Err(_) => StoreError::Unavailable(format!("no answer within {} s", patience.as_secs())),
+            Err(_) => StoreError::Unavailable(format!("no answer within {} s", begun.elapsed().as_secs())),
         };
         let now = Instant::now();
         if now >= ends {
@@ -91,4 +95,41 @@ fn router() -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .fallback(later)
+}
+
+#[cfg(test)]
+mod tests {
+    use roomtone_persistence::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_patience_a_store_is_asked_once_and_its_answer_is_heard() {
+        let socket = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("the loopback is there");
+        let slow = || async {
+            sleep(Duration::from_millis(300)).await;
+            Ok(Arc::new(MemoryStore::default()) as Arc<dyn Store>)
+        };
+        assert!(open(slow, Duration::ZERO, &socket).await.is_ok());
+        let tries = std::cell::Cell::new(0);
+        let refused = || async {
+            tries.set(tries.get() + 1);
+            sleep(Duration::from_millis(300)).await;
+            Err::<Arc<dyn Store>, _>(StoreError::Unavailable("connection refused".into()))
+        };
+        let error = open(refused, Duration::ZERO, &socket)
+            .await
+            .err()
+            .expect("it was refused");
+        assert!(error.to_string().contains("refused"), "{error}");
+        assert_eq!(tries.get(), 1);
+        let silent = || std::future::pending::<Result<Arc<dyn Store>, StoreError>>();
+        let error = open(silent, Duration::ZERO, &socket)
+            .await
+            .err()
+            .expect("nobody answered");
+        assert!(error.to_string().contains("no answer within"), "{error}");
+    }
 }
