@@ -3,11 +3,16 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const core = (file: string) =>
+  fileURLToPath(new URL(`../packages/core/src/${file}`, import.meta.url));
+
 export default defineConfig({
   resolve: {
-    alias: {
-      "@roomtone/core": fileURLToPath(new URL("../packages/core/src/index.ts", import.meta.url)),
-    },
+    alias: [
+      { find: /^@roomtone\/core\/(\w+)$/, replacement: core("$1/index.ts") },
+      { find: /^@roomtone\/core$/, replacement: core("index.ts") },
+    ],
+    dedupe: ["yjs", "y-protocols", "lib0"],
   },
   test: { environment: "node", include: ["test/**/*.test.ts"] },
 });

@@ -10,6 +10,7 @@ use roomtone_persistence::DocId;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::close::Close;
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// Clock difference between token issuer and server that is forgiven, in seconds.
@@ -134,6 +135,16 @@ impl Denied {
         match self {
             Denied::Missing | Denied::Invalid | Denied::Expired => true,
             Denied::Room | Denied::Role => false,
+        }
+    }
+}
+
+impl From<Denied> for Close {
+    fn from(denied: Denied) -> Close {
+        if denied.is_unauthorized() {
+            Close::Unauthorized(denied.reason())
+        } else {
+            Close::Forbidden(denied.reason())
         }
     }
 }

@@ -3,23 +3,15 @@
 // built page.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createServer as createSocketServer } from "node:net";
-import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launchBrowser, Server, until, WAIT_MS_MAX } from "../../testing/browser.mjs";
 
-const BIN = process.env.ROOMTONE_BIN;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
-
-/** The longest that anything here may take. */
-const WAIT_MS_MAX = 30_000;
 
 /** Each with what it shows where somebody else's caret is, and beside or inside of that the name. */
 const EDITORS = {
@@ -53,43 +45,6 @@ class Site {
   close() {
     this.http.closeAllConnections();
     this.http.close();
-  }
-}
-
-class Server {
-  #child = null;
-
-  static async create() {
-    const server = new Server();
-    server.port = await freePort();
-    server.data = await mkdtemp(join(tmpdir(), "roomtone-editors-"));
-    server.url = `http://127.0.0.1:${server.port}`;
-    return server;
-  }
-
-  async start() {
-    if (this.#child !== null) return;
-    const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, "--open"];
-    args.push("--allow-origin", site.origin);
-    const child = spawn(BIN, args, { stdio: ["ignore", "ignore", "inherit"] });
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    this.#child = { child, ended };
-    await until("the server answers", async () => {
-      assert.equal(child.exitCode, null, "the server ended");
-      return fetch(this.url).then(
-        (response) => response.ok,
-        () => false,
-      );
-    });
-  }
-
-  /** As a power cut would. */
-  async kill() {
-    if (this.#child === null) return;
-    const { child, ended } = this.#child;
-    this.#child = null;
-    child.kill("SIGKILL");
-    await ended;
   }
 }
 
@@ -204,32 +159,16 @@ let site;
 let writers = [];
 
 before(async () => {
-  assert.ok(BIN, "Set ROOMTONE_BIN to the server's binary, for example target/debug/roomtone");
-  assert.ok(existsSync(BIN), `There is no server at ROOMTONE_BIN=${BIN}`);
-  assert.ok(existsSync(CHROMIUM), `There is no browser at CHROMIUM=${CHROMIUM}`);
   assert.ok(existsSync(DIST), "The page is not built: npm run build -w @roomtone/editors");
   site = await Site.create();
-  server = await Server.create();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  server = await Server.create("--allow-origin", site.origin);
+  browser = await launchBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  await server?.kill();
+  await server?.remove();
   site?.close();
-  if (server) await rm(server.data, { recursive: true, force: true });
 });
 
 for (const editor of Object.keys(EDITORS)) {
@@ -316,28 +255,4 @@ function placesOfCarets({ caret, label, letter }) {
     name: names[index],
   }));
   return { left, carets };
-}
-
-/** Waits until the condition holds. */
-async function until(what, condition) {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  for (;;) {
-    if (await condition()) return;
-    assert.ok(
-      Date.now() < deadline,
-      `waited too long: ${typeof what === "function" ? what() : what}`,
-    );
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createSocketServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

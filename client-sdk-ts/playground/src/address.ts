@@ -1,6 +1,6 @@
 // The address bar: which room, whose name, which token. `?room=…` and `#room=…` mean the same.
 
-import { cleanName } from "./person.js";
+import { cleanName } from "@roomtone/core/presence";
 
 export interface Address {
   readonly room: string;

@@ -1,6 +1,7 @@
 // Who sits at this browser: a name and a colour that stay the same from visit to visit.
 
-import { cleanName, PALETTE } from "./person.js";
+import { cleanName } from "@roomtone/core/presence";
+import { PALETTE } from "./person.js";
 import { recall, remember } from "./storage.js";
 
 export interface Identity {

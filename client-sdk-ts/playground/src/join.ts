@@ -1,10 +1,10 @@
 // The first page: which room, and under which name.
 
+import { cleanName, NAME_LENGTH_MAX } from "@roomtone/core/presence";
 import { cleanRoom, ROOM_LENGTH_MAX } from "./address.js";
 import { h } from "./element.js";
 import { icons, mark } from "./icons.js";
 import { randomName, randomRoom } from "./identity.js";
-import { cleanName, NAME_LENGTH_MAX } from "./person.js";
 import { themeButton } from "./theme.js";
 
 export interface Start {

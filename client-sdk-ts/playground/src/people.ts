@@ -1,9 +1,9 @@
 // Who is here: a button with their faces in the bar, and a list with names and places beside the editors.
 
+import { initialsOf } from "@roomtone/core/presence";
 import { disclosure } from "./disclosure.js";
 import { h, spoken } from "./element.js";
 import { icons } from "./icons.js";
-import { initials } from "./person.js";
 import { MEMBERS_COUNT_MAX, type Member } from "./roster.js";
 
 /** Faces on the button. What is over becomes a number. */
@@ -98,7 +98,7 @@ function row(member: Member): HTMLLIElement {
 }
 
 function face({ name, color }: Member): HTMLSpanElement {
-  const element = h("span", { class: "face", "aria-hidden": "true" }, initials(name));
+  const element = h("span", { class: "face", "aria-hidden": "true" }, initialsOf(name));
   element.style.background = color;
   return element;
 }

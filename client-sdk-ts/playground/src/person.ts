@@ -1,5 +1,7 @@
 // A person as others see them. What comes through awareness was written by somebody else's program: it is cleaned here.
 
+import { cleanName } from "@roomtone/core/presence";
+
 export const PLACES = ["document", "code", "board"] as const;
 
 export type Place = (typeof PLACES)[number];
@@ -10,9 +12,6 @@ export interface Person {
   readonly color: string;
   readonly place: Place;
 }
-
-/** Letters of a name. What is over is cut off. */
-export const NAME_LENGTH_MAX = 40;
 
 /**
  * Colours that are told apart from each other, that carry white text with a contrast of 4.5 or more, and that are seen
@@ -28,19 +27,6 @@ export const PALETTE = [
   "#8f6600",
   "#64748b",
 ] as const;
-
-/** Control characters, invisible ones, and those that turn the direction of the text around them. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-export function cleanName(name: unknown): string {
-  if (typeof name !== "string") return "";
-  const text = name
-    .slice(0, NAME_LENGTH_MAX * 8)
-    .replace(UNSEEN, " ")
-    .replace(/\s+/g, " ")
-    .trim();
-  return [...text].slice(0, NAME_LENGTH_MAX).join("");
-}
 
 /** Reads an awareness state. Never throws, whatever is in it. */
 export function personOf(clientID: number, state: unknown): Person {
@@ -58,15 +44,6 @@ export function personOf(clientID: number, state: unknown): Person {
 export function userOf(name: string, color: string) {
   // `colorLight` is what y-codemirror.next paints selections with.
   return { name, color, colorLight: `${color}40` };
-}
-
-/** Two letters for an avatar. */
-export function initials(name: string): string {
-  const words = name.split(" ").filter((word) => /[\p{L}\p{N}]/u.test(word));
-  const letters = (words.length > 1 ? [words[0], words.at(-1)] : [words[0] ?? name]).map(
-    (word) => [...(word ?? "")].find((letter) => /[\p{L}\p{N}]/u.test(letter)) ?? "",
-  );
-  return letters.join("").toUpperCase() || "?";
 }
 
 function colorOf(clientID: number): string {

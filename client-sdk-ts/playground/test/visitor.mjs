@@ -1,23 +1,14 @@
-// What the tests of the page share: a server, a browser, and visitors with windows of their own.
-// Needs ROOMTONE_BIN (the server) and Chromium (CHROMIUM, or where Debian puts it). ROOMTONE_SCREENSHOTS names a folder
-// for pictures of the page.
+// What the tests of the page share: visitors with windows of their own (../../testing has the server and the browser).
+// ROOMTONE_SCREENSHOTS names a folder for pictures of the page.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launchBrowser, Server, until, WAIT_MS_MAX } from "../../testing/browser.mjs";
 
-const BIN = process.env.ROOMTONE_BIN;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const SCREENSHOTS = process.env.ROOMTONE_SCREENSHOTS;
 
-/** The longest that anything here may take. */
-const WAIT_MS_MAX = 30_000;
 export const DESKTOP = { viewport: { width: 1360, height: 860 } };
 export const PHONE = {
   viewport: { width: 390, height: 844 },
@@ -25,42 +16,6 @@ export const PHONE = {
   isMobile: true,
   hasTouch: true,
 };
-
-class Server {
-  #child = null;
-
-  static async create() {
-    const server = new Server();
-    server.port = await freePort();
-    server.data = await mkdtemp(join(tmpdir(), "roomtone-browser-"));
-    server.url = `http://127.0.0.1:${server.port}`;
-    return server;
-  }
-
-  async start() {
-    if (this.#child !== null) return;
-    const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, "--open"];
-    const child = spawn(BIN, args, { stdio: ["ignore", "ignore", "inherit"] });
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    this.#child = { child, ended };
-    await until("the server answers", async () => {
-      assert.equal(child.exitCode, null, "the server ended");
-      return fetch(this.url).then(
-        (response) => response.ok,
-        () => false,
-      );
-    });
-  }
-
-  /** As a power cut would. */
-  async kill() {
-    if (this.#child === null) return;
-    const { child, ended } = this.#child;
-    this.#child = null;
-    child.kill("SIGKILL");
-    await ended;
-  }
-}
 
 /** Somebody with a browser window of their own. */
 export class Visitor {
@@ -150,6 +105,8 @@ export class Visitor {
   }
 }
 
+export { until };
+
 let browser;
 export let server;
 export let visitors = [];
@@ -161,30 +118,14 @@ export function newRoom() {
 }
 
 before(async () => {
-  assert.ok(BIN, "Set ROOMTONE_BIN to the server's binary, for example target/debug/roomtone");
-  assert.ok(existsSync(BIN), `There is no server at ROOMTONE_BIN=${BIN}`);
-  assert.ok(existsSync(CHROMIUM), `There is no browser at CHROMIUM=${CHROMIUM}`);
   server = await Server.create();
   await server.start();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await launchBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  await server?.kill();
-  if (server) await rm(server.data, { recursive: true, force: true });
+  await server?.remove();
 });
 
 /** A test whose visitors go home at its end, and must have had no problems. */
@@ -205,16 +146,6 @@ export async function picture(visitor, name) {
     path: join(SCREENSHOTS, `playground-${name}.png`),
     animations: "disabled",
   });
-}
-
-/** Waits until the condition holds. */
-export async function until(what, condition) {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  for (;;) {
-    if (await condition()) return;
-    assert.ok(Date.now() < deadline, `waited too long: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** Nothing scrolls sideways, and what is meant for fingers is 40 px or more. */
@@ -241,15 +172,4 @@ export async function fits(page) {
   });
   assert.deepEqual(wide, [], "scrolls sideways");
   assert.deepEqual(small, [], "smaller than a finger");
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

@@ -54,24 +54,25 @@ impl Awareness {
         self.present.iter().filter_map(local).collect()
     }
 
-    /// The clocks at which this room has announced everybody, also those who went lately. Others have to go on from there: a client
-    /// that leaves for another node ignores everyone at clocks that it knows from here.
+    /// The clocks at which this room has announced everybody, also those who went lately: for first contact. Others have to go on
+    /// from there: a client that leaves for another node ignores everyone at clocks that it knows from here.
     pub fn clocks(&self) -> Bytes {
-        let mut writer = Writer::with_capacity(8 + 10 * (self.present.len() + self.removed.len()));
-        let present = self
-            .present
-            .iter()
-            .map(|(client, present)| (client, present.clock));
         let removed = self
             .removed
             .iter()
             .map(|(client, removed)| (client, removed.clock));
-        let all: BTreeMap<&ClientId, u32> = removed.chain(present).collect();
-        writer.var_uint(all.len() as u64);
-        for (client, clock) in all {
-            writer.var_uint(*client).var_uint(u64::from(clock));
-        }
-        Bytes::from(writer.into_bytes())
+        encode_clocks(removed.chain(self.present_clocks()).collect())
+    }
+
+    /// The same of those who are here: only their clocks are moved on when somebody comes back.
+    pub fn clocks_of_present(&self) -> Bytes {
+        encode_clocks(self.present_clocks().collect())
+    }
+
+    fn present_clocks(&self) -> impl Iterator<Item = (&ClientId, u32)> {
+        self.present
+            .iter()
+            .map(|(client, present)| (client, present.clock))
     }
 
     /// Whether there is anybody to tell of in [`Awareness::clocks`].
@@ -137,6 +138,15 @@ impl Awareness {
         }
         Bytes::from(writer.into_bytes())
     }
+}
+
+fn encode_clocks(clocks: BTreeMap<&ClientId, u32>) -> Bytes {
+    let mut writer = Writer::with_capacity(8 + 10 * clocks.len());
+    writer.var_uint(clocks.len() as u64);
+    for (client, clock) in clocks {
+        writer.var_uint(*client).var_uint(u64::from(clock));
+    }
+    Bytes::from(writer.into_bytes())
 }
 
 impl Member {

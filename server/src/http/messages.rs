@@ -11,7 +11,6 @@ use roomtone_persistence::{ChatQuery, DocId};
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::auth::Denied;
 use crate::chat::{Caller, Failure, Page, Post, message_answer, page_answer};
 use crate::close::Close;
 use crate::limits::CHAT_PAGE_DEFAULT_COUNT;
@@ -68,18 +67,7 @@ fn authorize(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Proble
     if app.hub().is_stopping() {
         return Err(Problem::from_close(Close::Restart));
     }
-    let refuse = |denied: Denied| {
-        let status = if denied.is_unauthorized() {
-            StatusCode::UNAUTHORIZED
-        } else {
-            StatusCode::FORBIDDEN
-        };
-        Problem::new(status, denied.reason())
-    };
-    let claims = app
-        .auth()
-        .claims(socket::bearer_of(headers).as_deref())
-        .map_err(refuse)?;
+    let claims = app.auth().claims(socket::bearer_of(headers).as_deref())?;
     // As it came over the wire: it may hold an encoded slash, and is decoded once, here.
     let room = uri.path().strip_prefix("/v1/rooms/");
     let room = room.and_then(|rest| rest.strip_suffix("/messages"));
@@ -87,7 +75,7 @@ fn authorize(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Proble
     let name = name.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "the room name is not UTF-8"))?;
     let doc = DocId::in_default_tenant(&name)
         .map_err(|bad| Problem::new(StatusCode::BAD_REQUEST, bad.to_string()))?;
-    let role = claims.role_in(&doc).map_err(refuse)?;
+    let role = claims.role_in(&doc)?;
     Ok(Caller {
         doc,
         member: None,

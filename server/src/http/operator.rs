@@ -80,21 +80,10 @@ pub(super) async fn nodes(State(app): State<App>, uri: Uri, headers: HeaderMap) 
 /// An owner of every document may do it. Pages of foreign origins may not, on an open server either.
 fn authorize(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     socket::check_origin(app, headers)?;
-    let refuse = |denied: Denied| {
-        let status = if denied.is_unauthorized() {
-            StatusCode::UNAUTHORIZED
-        } else {
-            StatusCode::FORBIDDEN
-        };
-        Problem::new(status, denied.reason())
-    };
-    let claims = app
-        .auth()
-        .claims(socket::token_of(uri, headers).as_deref())
-        .map_err(refuse)?;
+    let claims = app.auth().claims(socket::token_of(uri, headers).as_deref())?;
     if claims.is_operator() {
         Ok(())
     } else {
-        Err(refuse(Denied::Role))
+        Err(Denied::Role.into())
     }
 }

@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::auth::Denied;
 use crate::chat::{Code, Failure};
 use crate::close::Close;
 
@@ -55,6 +56,12 @@ impl Problem {
             Close::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         Problem::new(status, close.reason())
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        Problem::from_close(denied.into())
     }
 }
 

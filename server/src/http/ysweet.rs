@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::auth::{Claims, Role};
+use crate::auth::{Claims, Denied, Role};
 use crate::close::Close;
 use crate::room::Ask;
 use crate::socket;
@@ -234,22 +234,10 @@ fn doc_id(id: &str) -> Result<DocId, Problem> {
 
 /// The caller's claims, if they reach `least` in this document.
 fn authorize(app: &App, uri: &Uri, headers: &HeaderMap, doc: &DocId, least: Role) -> Result<Claims, Problem> {
-    let status = |unauthorized| {
-        if unauthorized {
-            StatusCode::UNAUTHORIZED
-        } else {
-            StatusCode::FORBIDDEN
-        }
-    };
-    let refuse =
-        |denied: crate::auth::Denied| Problem::new(status(denied.is_unauthorized()), denied.reason());
-    let claims = app
-        .auth()
-        .claims(socket::token_of(uri, headers).as_deref())
-        .map_err(refuse)?;
-    let role = claims.role_in(doc).map_err(refuse)?;
+    let claims = app.auth().claims(socket::token_of(uri, headers).as_deref())?;
+    let role = claims.role_in(doc)?;
     if role < least {
-        return Err(refuse(crate::auth::Denied::Role));
+        return Err(Denied::Role.into());
     }
     Ok(claims)
 }

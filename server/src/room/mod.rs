@@ -7,6 +7,7 @@
 mod accept;
 mod acks;
 mod answer;
+mod beside;
 mod chat;
 mod drained;
 mod following;
@@ -18,6 +19,7 @@ mod presence;
 mod reception;
 mod release;
 mod remote;
+mod status;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};

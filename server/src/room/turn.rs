@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode, hocuspocus, native};
+use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
@@ -15,10 +15,7 @@ use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
 use crate::heavy::heavy;
-use crate::limits::{
-    PACE_BUSY_MS_MAX, PACE_COMPANY_COUNT, PACE_MEMBERS_PER_MS, PACE_MS_MAX, STATELESS_BYTES_MAX,
-    STATUS_ANSWER_MS, STATUS_BYTES_MAX,
-};
+use crate::limits::{PACE_BUSY_MS_MAX, PACE_COMPANY_COUNT, PACE_MEMBERS_PER_MS, PACE_MS_MAX};
 use crate::metrics;
 
 /// An update that waits to be integrated.
@@ -33,10 +30,10 @@ pub(super) struct Waiting {
 /// What gathers while a commit runs.
 #[derive(Default)]
 pub(super) struct Gathered {
-    updates: Vec<Waiting>,
+    pub(super) updates: Vec<Waiting>,
     bytes: usize,
-    /// y-sweet status requests that came after these updates.
-    statuses: Vec<(ConnectionId, Bytes)>,
+    /// Status requests that came after these updates.
+    pub(super) statuses: Vec<(ConnectionId, Bytes)>,
 }
 
 impl Gathered {
@@ -62,7 +59,7 @@ impl Gathered {
 pub(super) struct Breakage {
     pub(super) broken: Broken,
     pub(super) suspects: Vec<Waiting>,
-    /// y-sweet status requests that came after these updates.
+    /// Status requests that came after these updates.
     pub(super) statuses: Vec<(ConnectionId, Bytes)>,
 }
 
@@ -320,115 +317,6 @@ impl Room {
             .outbox
             .send_always(seated.member.voice.frame(&step1));
         true
-    }
-
-    fn pass_stateless(&mut self, from: ConnectionId, payload: &str) {
-        if payload.len() > STATELESS_BYTES_MAX {
-            if let Some(seated) = self.awake.members.get(&from) {
-                seated
-                    .member
-                    .outbox
-                    .close(Close::TooLarge("a stateless message is at most 64 KiB"));
-            }
-            return;
-        }
-        if let Some(remote) = &mut self.awake.remote {
-            remote.publish_stateless(payload);
-        }
-        self.send_stateless(Some(from), payload);
-    }
-
-    /// As [`Room::pass_stateless`], from another node: it has bounded it, and Redis is not taken at its word.
-    pub(super) fn pass_stateless_of_node(&mut self, payload: &[u8]) {
-        match std::str::from_utf8(payload) {
-            Ok(payload) if payload.len() <= STATELESS_BYTES_MAX => self.send_stateless(None, payload),
-            Ok(_) => metrics::bus_dropped("too_large", 1),
-            Err(_) => metrics::bus_dropped("unreadable", 1),
-        }
-    }
-
-    fn send_stateless(&self, from: Option<ConnectionId>, payload: &str) {
-        for (id, seated) in &self.awake.members {
-            if let (true, Voice::Hocuspocus(address)) = (Some(*id) != from, &seated.member.voice) {
-                seated
-                    .member
-                    .outbox
-                    .send_always(hocuspocus::stateless(address, payload));
-            }
-        }
-    }
-
-    /// NA9: to the others that speak the native dialect, here and on other nodes.
-    fn pass_event(&mut self, from: ConnectionId, body: &Bytes) {
-        if let Some(remote) = &mut self.awake.remote {
-            remote.publish_event(body);
-        }
-        self.send_event(Some(from), body);
-    }
-
-    /// As [`Room::pass_event`], from another node, whose word is not taken.
-    pub(super) fn pass_event_of_node(&mut self, body: &[u8]) {
-        if native::is_event_body(body) {
-            self.send_event(None, body);
-        } else {
-            metrics::bus_dropped("unreadable", 1);
-        }
-    }
-
-    fn send_event(&self, from: Option<ConnectionId>, body: &[u8]) {
-        for (id, seated) in &self.awake.members {
-            if let (true, Voice::Native(channel)) = (Some(*id) != from, &seated.member.voice) {
-                seated.member.outbox.send_always(native::event(*channel, body));
-            }
-        }
-    }
-
-    /// A client asks to hear this back once all it sent before is on the disk.
-    fn take_status(&mut self, from: ConnectionId, payload: Bytes) {
-        let Some(seated) = self.awake.members.get_mut(&from) else {
-            return;
-        };
-        if payload.len() > STATUS_BYTES_MAX {
-            seated.member.outbox.close(Close::BadFrame("status_too_long"));
-            return;
-        }
-        let since = *seated.status_waits_since.get_or_insert_with(Instant::now);
-        self.awake
-            .status_due
-            .get_or_insert(since + Duration::from_millis(STATUS_ANSWER_MS));
-        if seated.wrote_read_only {
-            // The last durable status goes out in its place, before the client gives the socket up.
-            return;
-        }
-        // A copy: a slice would keep the whole frame alive.
-        let payload = Bytes::copy_from_slice(&payload);
-        if self.awake.gathered.updates.is_empty() {
-            self.hold_status(from, payload);
-        } else {
-            let statuses = &mut self.awake.gathered.statuses;
-            // Of many edits in a row the last one speaks for all.
-            match statuses.last_mut() {
-                Some((last, waiting)) if *last == from => *waiting = payload,
-                Some(_) | None => statuses.push((from, payload)),
-            }
-        }
-    }
-
-    /// Queues the answer to a status request behind what its client sent before it.
-    pub(super) fn hold_status(&mut self, from: ConnectionId, payload: Bytes) {
-        let lacks = self.awake.doc.pending_bytes_of(from) > 0;
-        let Some(seated) = self.awake.members.get_mut(&from) else {
-            return;
-        };
-        // It asks on opening, before it has told what it did while it was away.
-        if lacks || seated.gapped || seated.owes_step2 {
-            // A later status speaks for an earlier one.
-            seated.status_parked = Some(payload);
-            return;
-        }
-        seated.status_parked = None;
-        let number = self.awake.log.accepted();
-        self.hold_ack(Ack::status(number, from, payload));
     }
 
     /// Integrates what gathered, or lets it gather: while a commit is on its way, and in a crowd for what else comes

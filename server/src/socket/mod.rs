@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::auth::{Claims, Denied};
 use crate::close::Close;
 use crate::http::problem::Problem;
+use crate::listener::Meter;
 use crate::metrics;
 use crate::outbox::Outbox;
 use multiplexed::Multiplexed;
@@ -59,46 +60,42 @@ pub(crate) fn upgrade_single(
         Ok(granted) => granted,
         Err(denied) => return refuse(denied),
     };
-    let app = app.clone();
-    upgrade.accept(app.limits().frame_bytes_max, move |wire| {
-        let outbox = Outbox::new(app.limits().outbox_bytes_max);
-        let entry = app.drain().clients().enter(outbox.clone());
-        let session = Single::new(app, doc, dialect, claims, role, outbox.clone());
-        connection::run(wire, outbox, entry, Session::Single(session), dialect)
+    open(app, upgrade, dialect, move |app, outbox, _| {
+        Session::Single(Single::new(app, doc, dialect, claims, role, outbox))
     })
 }
 
 /// Upgrades to a socket that carries many documents and authenticates them one by one.
 pub(crate) fn upgrade_multiplexed(app: &App, upgrade: Upgrade) -> Response {
-    if let Some(refusal) = refuse_while_draining(app) {
-        return refusal;
-    }
-    let app = app.clone();
-    upgrade.accept(app.limits().frame_bytes_max, move |wire| {
-        let outbox = Outbox::new(app.limits().outbox_bytes_max);
-        let entry = app.drain().clients().enter(outbox.clone());
-        let session = Box::new(Multiplexed::new(app, outbox.clone(), wire.meter()));
-        connection::run(
-            wire,
-            outbox,
-            entry,
-            Session::Multiplexed(session),
-            Dialect::Hocuspocus,
-        )
+    refuse_while_draining(app).unwrap_or_else(|| {
+        open(app, upgrade, Dialect::Hocuspocus, |app, outbox, meter| {
+            Session::Multiplexed(Box::new(Multiplexed::new(app, outbox, meter)))
+        })
     })
 }
 
 /// Upgrades to a socket of the native dialect.
 pub(crate) fn upgrade_native(app: &App, upgrade: Upgrade) -> Response {
-    if let Some(refusal) = refuse_while_draining(app) {
-        return refusal;
-    }
+    refuse_while_draining(app).unwrap_or_else(|| {
+        open(app, upgrade, Dialect::Native, |app, outbox, meter| {
+            Session::Native(Box::new(Native::new(app, outbox, meter)))
+        })
+    })
+}
+
+/// Says yes, and runs the session that `begin` makes once the socket is there.
+fn open(
+    app: &App,
+    upgrade: Upgrade,
+    dialect: Dialect,
+    begin: impl FnOnce(App, Outbox, Meter) -> Session + Send + 'static,
+) -> Response {
     let app = app.clone();
     upgrade.accept(app.limits().frame_bytes_max, move |wire| {
         let outbox = Outbox::new(app.limits().outbox_bytes_max);
         let entry = app.drain().clients().enter(outbox.clone());
-        let session = Box::new(Native::new(app, outbox.clone(), wire.meter()));
-        connection::run(wire, outbox, entry, Session::Native(session), Dialect::Native)
+        let session = begin(app, outbox.clone(), wire.meter());
+        connection::run(wire, outbox, entry, session, dialect)
     })
 }
 
@@ -118,12 +115,7 @@ pub(crate) fn refuse(denied: Denied) -> Response {
     } else {
         "forbidden"
     });
-    let status = if denied.is_unauthorized() {
-        StatusCode::UNAUTHORIZED
-    } else {
-        StatusCode::FORBIDDEN
-    };
-    Problem::new(status, denied.reason()).into_response()
+    Problem::from(denied).into_response()
 }
 
 /// Refuses pages of foreign origins.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roomtone_crdt::native::{self, Channel, Hello, Join, Said, Welcome};
-use roomtone_crdt::{ConnectionId, Message, StateVector};
+use roomtone_crdt::{ConnectionId, Message};
 use roomtone_persistence::{DocId, Epoch};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -112,7 +112,7 @@ impl Native {
         }
         let has_expired = |place: &Place| place.expires.is_some_and(|at| at <= now);
         for (channel, _) in self.rooms.extract_if(.., |_, place| has_expired(place)) {
-            let close = Close::Unauthorized(Denied::Expired.reason());
+            let close = Close::from(Denied::Expired);
             self.outbox
                 .send_always(native::left(channel, close.code(), close.reason(), 0));
         }
@@ -234,7 +234,7 @@ impl Native {
                     }
                     self.part_with(channel, renewed)?;
                 }
-                Err(denied) => self.put_out(channel, close_for(denied)),
+                Err(denied) => self.put_out(channel, denied.into()),
             }
         }
         Ok(())
@@ -287,12 +287,8 @@ impl Native {
             expires: super::expiry_of(&claims),
         };
         self.rooms.insert(channel, place);
-        self.ask(channel, join.state_vector, bytes).await
-    }
-
-    /// The question that every join holds: what does the client lack?
-    async fn ask(&mut self, channel: Channel, has: StateVector, bytes: usize) -> Result<(), Close> {
-        self.say(channel, Message::Step1(has), bytes).await
+        // The question that every join holds: what does the client lack?
+        self.say(channel, Message::Step1(join.state_vector), bytes).await
     }
 
     fn judge(&self, join: &Join) -> Result<(DocId, Claims, Role), Close> {
@@ -303,8 +299,8 @@ impl Native {
         } else {
             self.app.auth().claims(Some(&join.token))
         };
-        let claims = claims.map_err(close_for)?;
-        let role = claims.role_in(&doc).map_err(close_for)?;
+        let claims = claims?;
+        let role = claims.role_in(&doc)?;
         Ok((doc, claims, role))
     }
 
@@ -373,11 +369,3 @@ impl Native {
 
 /// What this server can do of what a client may ask for.
 const CAPABILITIES: u64 = 0;
-
-fn close_for(denied: Denied) -> Close {
-    if denied.is_unauthorized() {
-        Close::Unauthorized(denied.reason())
-    } else {
-        Close::Forbidden(denied.reason())
-    }
-}

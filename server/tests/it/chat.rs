@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::native::{Native, edit, join, message};
 use crate::net::{Socket, request, token, token_of};
 use crate::peer::PATIENCE;
-use crate::world::{SECRET, Served, World, doc_id};
+use crate::world::{SECRET, Served, World, behind_tokens, doc_id, open};
 use crate::yjs;
 
 const PONG: u64 = 5;
@@ -146,18 +146,6 @@ fn seqs(answer: &Value) -> Vec<u64> {
         .iter()
         .map(|message| message["seq"].as_u64().expect("a number"))
         .collect()
-}
-
-async fn behind_tokens() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::jwt(SECRET, None, None)).await;
-    (world, served)
-}
-
-async fn open_to_all() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::open(SECRET)).await;
-    (world, served)
 }
 
 /// Messages by the store's own door, which nobody paces.
@@ -355,7 +343,7 @@ async fn ch3_everybody_reads_commenters_write_authors_edit_and_owners_delete() {
 
 #[tokio::test]
 async fn ch3_anonymous_people_post_and_edit_nothing() {
-    let (_world, served) = open_to_all().await;
+    let (_world, served) = open().await;
     let mut one = Client::join(&served, "d", "").await;
     let mut two = Client::join(&served, "d", "").await;
     two.call(json!({ "open": { "after": 0 } })).await;
@@ -424,7 +412,7 @@ async fn ch4_what_people_write_is_bounded_and_stays_text() {
 
 #[tokio::test]
 async fn ch4_a_request_that_is_no_message_of_the_dialect_ends_the_socket() {
-    let (_world, served) = open_to_all().await;
+    let (_world, served) = open().await;
     let mut ada = Client::join(&served, "d", "").await;
     ada.native.send(&[call_frame(1, 1, &"x".repeat(64 * 1024))]).await;
     assert_eq!(ada.native.socket.until_ended().await, Some(4400));
@@ -874,7 +862,7 @@ async fn by_http_what_is_wrong_is_said_in_a_problem_document() {
 /// The document's own dialects know nothing of it.
 #[tokio::test]
 async fn a_chat_makes_no_document_and_other_dialects_hear_nothing_of_it() {
-    let (world, served) = open_to_all().await;
+    let (world, served) = open().await;
     let mut yws = Socket::connect(served.address, "/yjs/d", &[])
         .await
         .expect("a socket");

@@ -9,7 +9,7 @@ use roomtone_persistence::Store;
 use roomtone_server::auth::Authenticator;
 
 use crate::net::{Socket, get, request, token, update_frame};
-use crate::world::{SECRET, Served, World, doc_id};
+use crate::world::{SECRET, Served, World, behind_tokens, doc_id, open};
 use crate::yjs;
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "other, roomtone.v1");
@@ -71,6 +71,20 @@ pub(crate) fn edit(channel: u64, seq: u64, update: &Update) -> Vec<u8> {
 /// What the server said: channel, type, body.
 pub(crate) type Said = (u64, u64, Vec<u8>);
 
+/// The messages of a frame.
+pub(crate) fn apart(frame: &[u8]) -> Vec<Said> {
+    let mut reader = Reader::new(frame);
+    let mut said = Vec::new();
+    while !reader.is_done() {
+        said.push((
+            reader.var_uint().expect("a channel"),
+            reader.var_uint().expect("a type"),
+            reader.var_bytes().expect("a body").to_vec(),
+        ));
+    }
+    said
+}
+
 /// A socket that takes frames apart.
 pub(crate) struct Native {
     pub(crate) socket: Socket,
@@ -106,14 +120,7 @@ impl Native {
                 return said;
             }
             let frame = self.socket.next().await.expect("the socket stays open");
-            let mut reader = Reader::new(&frame);
-            while !reader.is_done() {
-                self.said.push_back((
-                    reader.var_uint().expect("a channel"),
-                    reader.var_uint().expect("a type"),
-                    reader.var_bytes().expect("a body").to_vec(),
-                ));
-            }
+            self.said.extend(apart(&frame));
         }
     }
 
@@ -163,18 +170,6 @@ fn joined(body: &[u8]) -> (u64, String, String) {
         reader.var_string().expect("a role").to_owned(),
         reader.var_string().expect("a user").to_owned(),
     )
-}
-
-async fn open() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::open(SECRET)).await;
-    (world, served)
-}
-
-async fn behind_tokens() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::jwt(SECRET, None, None)).await;
-    (world, served)
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use roomtone_crdt::{Reader, Update, Writer};
 use roomtone_server::auth::Authenticator;
 
-use crate::native::{Said, diff, edit, hello, join, message};
+use crate::native::{Said, apart, diff, edit, hello, join, message};
 use crate::net::{Answer, Socket, get, request, token, update_frame};
-use crate::world::{SECRET, Served, World};
+use crate::world::{SECRET, Served, World, open};
 use crate::yjs;
 
 const SAVED: u64 = 36;
@@ -65,25 +65,6 @@ impl Polled<'_> {
             }
         }
     }
-}
-
-fn apart(bytes: &[u8]) -> Vec<Said> {
-    let mut reader = Reader::new(bytes);
-    let mut said = Vec::new();
-    while !reader.is_done() {
-        said.push((
-            reader.var_uint().expect("a channel"),
-            reader.var_uint().expect("a type"),
-            reader.var_bytes().expect("a body").to_vec(),
-        ));
-    }
-    said
-}
-
-async fn open() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::open(SECRET)).await;
-    (world, served)
 }
 
 #[tokio::test]

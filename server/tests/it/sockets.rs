@@ -12,20 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::net::{Socket, addressed, auth_frame, token, update_frame};
-use crate::world::{SECRET, Served, World, doc_id};
+use crate::world::{SECRET, Served, World, behind_tokens, doc_id, open};
 use crate::yjs;
-
-async fn open() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::open(SECRET)).await;
-    (world, served)
-}
-
-async fn behind_tokens() -> (World, Served) {
-    let world = World::new();
-    let served = world.serve(Authenticator::jwt(SECRET, None, None)).await;
-    (world, served)
-}
 
 async fn connect(served: &Served, path: &str) -> Socket {
     Socket::connect(served.address, path, &[])

@@ -200,6 +200,20 @@ pub(crate) struct Served {
     _stop: watch::Sender<bool>,
 }
 
+/// A world that anybody may enter.
+pub(crate) async fn open() -> (World, Served) {
+    let world = World::new();
+    let served = world.serve(Authenticator::open(SECRET)).await;
+    (world, served)
+}
+
+/// A world that asks for tokens.
+pub(crate) async fn behind_tokens() -> (World, Served) {
+    let world = World::new();
+    let served = world.serve(Authenticator::jwt(SECRET, None, None)).await;
+    (world, served)
+}
+
 /// Reads a document past every room.
 pub(crate) async fn stored(store: &dyn Store, doc: &str) -> Doc {
     let stored = store.load(&doc_id(doc)).await.expect("the store can be read");

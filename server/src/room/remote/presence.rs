@@ -49,14 +49,14 @@ impl Awake {
         });
     }
 
-    /// Somebody came back, and clocks were moved on for that, or another node is heard for the first time: it goes on from there.
+    /// Clocks were moved on because somebody came back, or came here from a node that did not know how far: other nodes go on from there.
     pub(in crate::room) fn announce_clocks(&mut self) {
         if let Some(remote) = self
             .remote
             .as_mut()
             .filter(|remote| !remote.neighbours.is_empty())
         {
-            let clocks = self.awareness.clocks();
+            let clocks = self.awareness.clocks_of_present();
             remote.publish(Message::Clocks { clocks });
         }
     }

@@ -1,6 +1,7 @@
 // Keeps a document and its lineage on the disk in step, both ways, together with the other tabs.
 
 import * as Y from "yjs";
+import { guard } from "../error.js";
 import { Backlog, type Batch } from "./backlog.js";
 import { covers, isWaiting } from "./coverage.js";
 import { type OfflineEnvironment, randomId } from "./environment.js";
@@ -214,7 +215,7 @@ export class Journal {
     if (this.#open === null || this.#stopped) return;
     switch (message.type) {
       case "hand":
-        if (this.#open.tabs.leads) this.#guard(() => this.#onHand(message));
+        if (this.#open.tabs.leads) guard(this.#options.onError, () => this.#onHand(message));
         break;
       case "written":
         if (message.number === this.#seen + 1) {
@@ -249,7 +250,7 @@ export class Journal {
     // One of the two is wrong. The follower finds out when it writes its epoch; what it did goes aside with it.
     if (epoch !== 0 && this.#epoch !== 0 && epoch !== this.#epoch) return;
     this.#onEpoch(epoch);
-    this.#guard(() => Y.applyUpdate(this.#doc, update, this.#handedOver));
+    guard(this.#options.onError, () => Y.applyUpdate(this.#doc, update, this.#handedOver));
     // The document recorded what was new to it. What it could not place yet is recorded here.
     if (!covers(this.#doc, update)) {
       this.#backlog.add(update);
@@ -393,7 +394,7 @@ export class Journal {
   /** Brings what is on the disk into the document. `rows` are those that the updates were read from. */
   #takeIn(updates: readonly (Uint8Array | null)[], rows: readonly Row[] = []): void {
     this.#completes = isWaiting(this.#doc);
-    this.#guard(() => {
+    guard(this.#options.onError, () => {
       Y.transact(
         this.#doc,
         () => {
@@ -428,14 +429,5 @@ export class Journal {
     }
     this.#silence = null;
     this.#delay = null;
-  }
-
-  /** Runs what calls observers of the application: what they throw is theirs. */
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#options.onError(error);
-    }
   }
 }

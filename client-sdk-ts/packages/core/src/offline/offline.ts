@@ -2,6 +2,7 @@
 
 import * as Y from "yjs";
 import { Emitter, type Listener } from "../emitter.js";
+import { type Report, reporter } from "../error.js";
 import { type Database, openDatabase } from "./database.js";
 import { type OfflineEnvironment, offlineEnvironment } from "./environment.js";
 import { OfflineError, offlineError } from "./error.js";
@@ -75,7 +76,7 @@ export class Offline {
   readonly #options: OfflineOptions;
   readonly #environment: OfflineEnvironment;
   readonly #emitter: Emitter<OfflineEvents>;
-  readonly #report: (error: unknown) => void;
+  readonly #report: Report;
   readonly #seal: Seal;
   readonly #journal: Journal;
   #store: Store | null = null;
@@ -324,15 +325,4 @@ export class Offline {
 function checkEpoch(epoch: number, least: number): void {
   if (Number.isSafeInteger(epoch) && epoch >= least) return;
   throw new OfflineError("options", `An epoch is a whole number from ${least} on, not ${epoch}`);
-}
-
-function reporter(onError: ((error: unknown) => void) | undefined): (error: unknown) => void {
-  return (error) => {
-    try {
-      if (onError === undefined) console.error("[roomtone]", error);
-      else onError(error);
-    } catch {
-      // There is nobody left to tell.
-    }
-  };
 }

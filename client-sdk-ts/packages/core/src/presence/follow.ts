@@ -1,7 +1,7 @@
 // To look where somebody else looks, until they leave.
 
 import * as fn from "lib0/function";
-import { type Report, reporter } from "../error.js";
+import { guard, type Report, reporter } from "../error.js";
 import type { Presence } from "./presence.js";
 
 export interface FollowOptions<T, Viewport> {
@@ -38,13 +38,6 @@ export function follow<T extends object, Viewport = unknown>(
   let last: Viewport | null = null;
   let seen: unknown = null;
 
-  const guard = (run: () => void) => {
-    try {
-      run();
-    } catch (error) {
-      report(error);
-    }
-  };
   const stop = () => {
     active = false;
     unsubscribe();
@@ -61,10 +54,10 @@ export function follow<T extends object, Viewport = unknown>(
       // Only the own presence has changed since the connection is back.
       if (seen === presence.others) return;
       stop();
-      guard(() => options.onEnd?.());
+      guard(report, () => options.onEnd?.());
       return;
     }
-    guard(() => {
+    guard(report, () => {
       const viewport = viewportOf(other.state) ?? null;
       if (viewport === null || fn.equalityDeep(viewport, last)) return;
       last = viewport;
