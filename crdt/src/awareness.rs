@@ -338,10 +338,12 @@ impl Awareness {
                 }
             }
             // One more than it says: others may know it at this clock from before the server was started.
-            Some(_) | None => Ok(Place {
+            known => Ok(Place {
                 clock: entry.clock + 1,
                 strength,
-                is_return: false,
+                // Its old socket ended after this one had begun: it introduced itself too early, was taken for an echo, and went on
+                // from its own goodbye. It has dropped everybody all the same.
+                is_return: known.is_some_and(|removed| removed.owner != from && !member.is_node),
             }),
         }
     }

@@ -196,6 +196,22 @@ fn aw4_whoever_returns_is_sent_everyone_at_clocks_it_has_not_seen() {
     assert!(room.0.take_returned().is_empty());
 }
 
+/// A client that reconnects at once may be here before its old socket is known to be gone, and speak after that.
+#[test]
+fn aw4_whoever_returned_before_its_goodbye_is_sent_everyone_too() {
+    let mut room = Room::with(2);
+    room.hears(1, &[(10, 5, "{}")]);
+    room.hears(2, &[(20, 1, "{}")]);
+    room.0.join(ConnectionId(3));
+    assert_eq!(room.0.leave(ConnectionId(1)), [10]);
+    // It could be an echo. The client hears of its goodbye, and does not let that stand.
+    assert_eq!(room.hears(3, &[(10, 5, "{}")]).echoes, 1);
+    assert_eq!(room.of(10), one(10, 6, "null"));
+    assert_eq!(room.hears(3, &[(10, 7, "{}")]).changed, [10]);
+    assert_eq!(room.0.take_returned(), [ConnectionId(3)]);
+    assert!(room.of(20)[0].1 > 2, "it would go on to ignore the other one");
+}
+
 #[test]
 fn aw4_a_goodbye_and_a_greeting_on_one_connection() {
     let mut room = Room::with(2);
