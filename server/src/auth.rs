@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::close::Close;
+use crate::guest::{self, Guest};
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// Clock difference between token issuer and server that is forgiven, in seconds.
@@ -53,7 +54,7 @@ impl Role {
 /// What a token says, checked.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    /// The user's id, from `sub`. None for an anonymous user of an open server.
+    /// The user's id, from `sub`; what a guest of an open server says, behind `guest:`. None for an anonymous user there.
     pub user: Option<String>,
     /// The name to show, from `name`.
     pub name: Option<String>,
@@ -72,6 +73,14 @@ impl Claims {
             role: Role::Owner,
             ends: None,
             rooms: vec!["*".into()],
+        }
+    }
+
+    fn guest(Guest { user, name }: Guest) -> Claims {
+        Claims {
+            user: Some(user),
+            name,
+            ..Claims::anonymous()
         }
     }
 
@@ -229,11 +238,14 @@ impl Authenticator {
             (Authenticator::Open(_), None) => Ok(Claims::anonymous()),
             // A foreign token on an open server is of no use and does no harm.
             (Authenticator::Open(keys), Some(token)) => match keys.verify(token) {
-                Err(Denied::Invalid) => Ok(Claims::anonymous()),
+                Err(Denied::Invalid) => Ok(guest::parse(token).map_or_else(Claims::anonymous, Claims::guest)),
                 known => known,
             },
             (Authenticator::Jwt(_), None) => Err(Denied::Missing),
-            (Authenticator::Jwt(keys), Some(token)) => keys.verify(token),
+            (Authenticator::Jwt(keys), Some(token)) => match keys.verify(token) {
+                Err(Denied::Invalid) if guest::parse(token).is_some() => Err(Denied::Missing),
+                known => known,
+            },
         }
     }
 
@@ -405,6 +417,22 @@ mod tests {
         ] {
             assert_eq!(matches_pattern(pattern, name), covered, "{pattern} on {name}");
         }
+    }
+
+    #[test]
+    fn who_a_guest_is_counts_on_an_open_server_alone() {
+        let token = r#"{"guest":"g1","name":"Ada"}"#;
+        let claims = Authenticator::open(b"secret")
+            .claims(Some(token))
+            .expect("it is open");
+        assert_eq!(
+            (claims.user.as_deref(), claims.name.as_deref()),
+            (Some("guest:g1"), Some("Ada"))
+        );
+        let denied = Authenticator::jwt(b"secret", None, None)
+            .claims(Some(token))
+            .err();
+        assert_eq!(denied, Some(Denied::Missing));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod compactor;
 pub mod config;
 pub mod drain;
 mod follower;
+mod guest;
 mod handles;
 mod heavy;
 pub mod http;

@@ -41,6 +41,10 @@ pub const ADDRESS_BYTES_MAX: usize = 1_024;
 pub const DOCUMENTS_PER_CONNECTION_COUNT_MAX: usize = 512;
 /// Length of a token, in bytes. Over it: refused before any cryptography.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Length of the id that a guest of an open server gives, in bytes. Over it: anonymous.
+pub const GUEST_ID_BYTES_MAX: usize = 64;
+/// Length of the name that a guest of an open server gives, in bytes. Over it: without a name.
+pub const GUEST_NAME_BYTES_MAX: usize = 128;
 /// Interval of WebSocket pings, in milliseconds. A peer silent for [`SILENCE_MS_MAX`] is gone.
 pub const PING_MS: u64 = 15_000;
 /// Silence after which a peer counts as gone, in milliseconds: its socket is dropped (no close is owed).

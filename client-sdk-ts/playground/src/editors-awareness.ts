@@ -132,7 +132,7 @@ export class EditorsAwareness {
     const key = JSON.stringify([user, cursor]);
     if (this.#shown.get(clientID)?.key === key) return false;
     const { name, color } = personOf(clientID, state);
-    this.#shown.set(clientID, { key, user: userOf(name, color) });
+    this.#shown.set(clientID, { key, user: userOf(name, color, null) });
     return true;
   }
 }

@@ -5,6 +5,8 @@ import { PALETTE } from "./person.js";
 import { recall, remember } from "./storage.js";
 
 export interface Identity {
+  /** What this browser is called where nobody asks for a token. */
+  readonly guest: string;
   readonly name: string;
   readonly color: string;
 }
@@ -70,7 +72,15 @@ export function identity(name: string): Identity {
   const known = PALETTE.find((color) => color === recall("color"));
   const color = known ?? pick(PALETTE);
   remember("color", color);
-  return { name, color };
+  const guest = recall("guest") ?? randomId();
+  remember("guest", guest);
+  return { guest, name, color };
+}
+
+/** 128 bits, on insecure addresses too. */
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function pick<T>(choices: readonly T[]): T {

@@ -10,6 +10,8 @@ import "./styles/document.css";
 import "./styles/code.css";
 import "./styles/board.css";
 import "./styles/network.css";
+import "./styles/chat.css";
+import { guestToken } from "@roomtone/core";
 import { readAddress, showRoom, showStart } from "./address.js";
 import { identity, rememberedName } from "./identity.js";
 import { joinPage, type Start } from "./join.js";
@@ -38,7 +40,9 @@ function enter({ room, name }: Start): void {
   remember("room", room, tab);
   showRoom(room);
   document.title = `${room} · Roomtone`;
-  page = openRoom({ room, token, me: identity(name), onLeave: leave });
+  const me = identity(name);
+  // Where a token is needed, this one is refused like none.
+  page = openRoom({ room, token: token || guestToken(me.guest, name), me, onLeave: leave });
   app.replaceChildren(page.element);
 }
 

@@ -11,6 +11,8 @@ export interface Person {
   /** One of the palette's. */
   readonly color: string;
   readonly place: Place;
+  /** As whom they write in the chat; null until the server has said it. */
+  readonly userId: string | null;
 }
 
 /**
@@ -31,23 +33,25 @@ export const PALETTE = [
 /** Reads an awareness state. Never throws, whatever is in it. */
 export function personOf(clientID: number, state: unknown): Person {
   const { user, place } = (isRecord(state) ? state : {}) as { user?: unknown; place?: unknown };
-  const { name, color } = (isRecord(user) ? user : {}) as { name?: unknown; color?: unknown };
+  const { name, color, id } = (isRecord(user) ? user : {}) as Record<string, unknown>;
   return {
     name: cleanName(name) || "Someone",
     // A colour goes into style attributes, so only ours are taken.
     color: PALETTE.find((known) => known === color) ?? colorOf(clientID),
     place: PLACES.find((known) => known === place) ?? "document",
+    userId: typeof id === "string" ? id : null,
   };
 }
 
 /** What one tells others of oneself. */
-export function userOf(name: string, color: string) {
-  // `colorLight` is what y-codemirror.next paints selections with.
-  return { name, color, colorLight: `${color}40` };
+export function userOf(name: string, color: string, id: string | null) {
+  // `colorLight` is what y-codemirror.next paints selections with. `id` tells the chat's typists apart.
+  return { name, color, colorLight: `${color}40`, ...(id === null ? {} : { id }) };
 }
 
-function colorOf(clientID: number): string {
-  return PALETTE[clientID % PALETTE.length] ?? PALETTE[0];
+/** The colour of somebody who brought none: the same wherever this number is known. */
+export function colorOf(number: number): string {
+  return PALETTE[number % PALETTE.length] ?? PALETTE[0];
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -5,6 +5,7 @@ import { serverUrl } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { bar } from "./bar.js";
 import { boardEditor } from "./board/board-editor.js";
+import { chatPanel } from "./chat/chat-panel.js";
 import { codeEditor } from "./code.js";
 import { documentEditor } from "./document.js";
 import { h } from "./element.js";
@@ -60,7 +61,7 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
   };
   const people = peoplePanel();
   /** What stands beside the places, each opened by its button: a panel more is an entry more. */
-  const sides = [people];
+  const sides = [people, chatPanel(room, roster, announcer)];
   const weather = networkPanel(room, network);
   const top = bar({
     room: name,
@@ -91,6 +92,7 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
   let denied: string | null = null;
   const showConnection = () => {
     wasConnected ||= room.synced;
+    if (room.status === "connected") roster.identify(room.user);
     const state = connectionState(room, wasConnected);
     top.connection.show(state);
     weather.show();

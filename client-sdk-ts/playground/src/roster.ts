@@ -29,7 +29,7 @@ export class Roster {
 
   constructor(room: Room, me: { name: string; color: string }, place: Place) {
     this.#room = room;
-    room.awareness.setLocalState({ user: userOf(me.name, me.color), place });
+    room.awareness.setLocalState({ user: userOf(me.name, me.color, null), place });
     this.#editors = new EditorsAwareness(room.awareness, place);
     for (const clientID of room.awareness.getStates().keys()) this.#read(clientID);
     room.awareness.on("change", this.#onAwareness);
@@ -55,6 +55,14 @@ export class Roster {
   moveTo(place: Place): void {
     this.#room.awareness.setLocalStateField("place", place);
     this.#editors.show(place);
+  }
+
+  /** The server has said as whom we are here. */
+  identify(userId: string | null): void {
+    const { awareness } = this.#room;
+    const me = this.member(awareness.clientID);
+    if (me === null || me.userId === userId) return;
+    awareness.setLocalStateField("user", userOf(me.name, me.color, userId));
   }
 
   /** Somebody came, went, or has another name, colour or place. */
@@ -114,6 +122,6 @@ export class Roster {
       return;
     }
     const free = PALETTE.find((color) => others.every((other) => other.color !== color));
-    if (free !== undefined) awareness.setLocalStateField("user", userOf(me.name, free));
+    if (free !== undefined) awareness.setLocalStateField("user", userOf(me.name, free, me.userId));
   }
 }

@@ -1,6 +1,6 @@
 // What the browser remembers for us, where it is allowed to. Without it the page works the same and forgets.
 
-export type Key = "name" | "color" | "theme" | "room";
+export type Key = "name" | "color" | "guest" | "theme" | "room";
 
 export function recall(key: Key, storage: () => Storage = () => localStorage): string | null {
   try {

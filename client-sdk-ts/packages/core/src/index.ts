@@ -18,7 +18,7 @@ export type { Inflate } from "./inflate.js";
 export type { OpenOptions, RoomEvents, RoomOptions } from "./room.js";
 export { Room } from "./room.js";
 export type { Saved } from "./saved.js";
-export type { TokenSource } from "./token.js";
+export { guestToken, type TokenSource } from "./token.js";
 export type { Transport, TransportOption } from "./transport.js";
 export { type UndoOptions, type UndoScope, undoOf } from "./undo.js";
 export { guardUnload } from "./unload.js";
