@@ -361,6 +361,19 @@ pub fn refused(channel: Channel, reason: &str) -> Bytes {
     })
 }
 
+/// The channel and the update of a frame of ours that holds one diff and nothing else.
+pub fn as_diff(frame: &[u8]) -> Option<(Channel, &[u8])> {
+    let mut reader = Reader::new(frame);
+    let channel = reader.var_uint().ok()?;
+    if reader.var_uint().ok()? != kind::DIFF {
+        return None;
+    }
+    let diff = reader.var_bytes().ok()?;
+    reader
+        .is_done()
+        .then_some((Channel::try_from(channel).ok()?, diff))
+}
+
 /// A diff as raw deflate.
 pub fn deflated_diff(channel: Channel, deflated: &[u8]) -> Bytes {
     frame(channel, kind::DEFLATED_DIFF, |writer| {

@@ -118,7 +118,8 @@ test('pods are what they should be: no rights, right probes, one at a time, reac
   const labels = deployment.spec.template.metadata.labels
   for (const selector of [deployment.spec.selector.matchLabels, manifest('PodDisruptionBudget').spec.selector.matchLabels,
     manifest('Service').spec.selector, manifest('NetworkPolicy').spec.podSelector.matchLabels]) assert.deepEqual(selector, labels)
-  for (const { path, backend } of manifest('Ingress').spec.rules[0].http.paths) {
+  const ingresses = ['roomtone', 'roomtone-connect'].map((name) => manifest('Ingress', name))
+  for (const { path, backend } of ingresses.flatMap(({ spec }) => spec.rules[0].http.paths)) {
     assert.ok(manifest('Service', backend.service.name), path)
   }
   assert.deepEqual(Object.keys(manifest('Secret').stringData), ['ROOMTONE_STORE', 'ROOMTONE_REDIS', 'ROOMTONE_JWT_SECRET'])

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -18,8 +19,16 @@ const READ_BUFFER_BYTES: usize = 16 * 1024;
 ///
 /// # Errors
 /// In words that can be counted: without addresses.
-pub async fn connect(url: &str, write_buffer_bytes: usize) -> anyhow::Result<WebSocketStream<TcpStream>> {
-    let request = url.into_client_request().context("the address is none")?;
+pub async fn connect(
+    url: &str,
+    subprotocol: Option<&'static str>,
+    write_buffer_bytes: usize,
+) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let mut request = url.into_client_request().context("the address is none")?;
+    if let Some(subprotocol) = subprotocol {
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static(subprotocol));
+    }
     let host = request
         .uri()
         .host()

@@ -1,5 +1,7 @@
 //! The client's side of every dialect: where to connect, what to say first, what the server's frames mean.
 
+mod native;
+
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roomtone_crdt::{Reader, Refusal, StateVector, Writer};
@@ -23,7 +25,7 @@ pub enum Heard {
     Denied(String),
     /// Hocuspocus: the oldest update that waits is saved, or refused.
     Status(bool),
-    /// y-sweet: everything up to this version is saved.
+    /// y-sweet, native: everything up to this version is saved.
     Saved(u64),
     /// Nothing of interest.
     Other,
@@ -34,6 +36,8 @@ pub enum Heard {
 pub struct Wire {
     speech: Speech,
     room: String,
+    /// Native: the number of the last diff or edit of this connection.
+    seq: u64,
 }
 
 const SYNC: u64 = 0;
@@ -45,7 +49,20 @@ const YSWEET_STATUS: u64 = 102;
 impl Wire {
     /// For a room.
     pub fn new(speech: Speech, room: String) -> Wire {
-        Wire { speech, room }
+        Wire { speech, room, seq: 0 }
+    }
+
+    /// A new connection: numbers begin again.
+    pub fn begin(&mut self) {
+        self.seq = 0;
+    }
+
+    /// What the WebSocket has to ask for.
+    pub fn subprotocol(&self) -> Option<&'static str> {
+        match self.speech {
+            Speech::Native => Some(native::SUBPROTOCOL),
+            Speech::YWebsocket | Speech::Hocuspocus | Speech::YSweet => None,
+        }
     }
 
     /// The address to connect to.
@@ -55,6 +72,7 @@ impl Wire {
             Speech::YWebsocket => "/{room}",
             Speech::Hocuspocus => "/",
             Speech::YSweet => "/d/{room}/ws/{room}",
+            Speech::Native => "/v1/connect",
         });
         let mut url = format!(
             "{}{}",
@@ -71,7 +89,7 @@ impl Wire {
     /// What authenticates, in the dialect that has such a frame: nothing else is said before the answer.
     pub fn auth(&self, token: Option<&str>) -> Option<Bytes> {
         match self.speech {
-            Speech::YWebsocket | Speech::YSweet => None,
+            Speech::YWebsocket | Speech::YSweet | Speech::Native => None,
             Speech::Hocuspocus => Some(self.frame(AUTH, |writer| {
                 writer.var_uint(0).var_string(token.unwrap_or_default());
             })),
@@ -83,19 +101,38 @@ impl Wire {
         self.speech
     }
 
-    /// What the client has.
-    pub fn step1(&self, have: &StateVector) -> Bytes {
-        self.sync(0, &have.encode())
+    /// What the client has. The native dialect says with it who it is.
+    pub fn step1(&self, have: &StateVector, token: Option<&str>) -> Bytes {
+        match self.speech {
+            Speech::Native => native::opening(&self.room, token, have),
+            Speech::YWebsocket | Speech::Hocuspocus | Speech::YSweet => self.sync(0, &have.encode()),
+        }
     }
 
     /// The answer to the server's question.
-    pub fn step2(&self, update: &[u8]) -> Bytes {
-        self.sync(1, update)
+    pub fn step2(&mut self, update: &[u8]) -> Bytes {
+        self.seq += 1;
+        match self.speech {
+            Speech::Native => native::diff(self.seq, update),
+            Speech::YWebsocket | Speech::Hocuspocus | Speech::YSweet => self.sync(1, update),
+        }
     }
 
     /// An edit.
-    pub fn update(&self, update: &[u8]) -> Bytes {
-        self.sync(2, update)
+    pub fn update(&mut self, update: &[u8]) -> Bytes {
+        self.seq += 1;
+        match self.speech {
+            Speech::Native => native::edit(self.seq, update),
+            Speech::YWebsocket | Speech::Hocuspocus | Speech::YSweet => self.sync(2, update),
+        }
+    }
+
+    /// Under which version the last edit will be called saved: it was the client's nth.
+    pub fn version_of_last(&self, nth: u64) -> u64 {
+        match self.speech {
+            Speech::Native => self.seq,
+            Speech::YWebsocket | Speech::Hocuspocus | Speech::YSweet => nth,
+        }
     }
 
     /// One presence state.
@@ -111,6 +148,9 @@ impl Wire {
 
     /// Presence as it came.
     pub fn awareness(&self, payload: &[u8]) -> Bytes {
+        if self.speech == Speech::Native {
+            return native::awareness(payload);
+        }
         self.frame(AWARENESS, |writer| {
             writer.var_bytes(payload);
         })
@@ -119,7 +159,7 @@ impl Wire {
     /// y-sweet asks to hear this version back when all before it is saved.
     pub fn ask_saved(&self, version: u64) -> Option<Bytes> {
         match self.speech {
-            Speech::YWebsocket | Speech::Hocuspocus => None,
+            Speech::YWebsocket | Speech::Hocuspocus | Speech::Native => None,
             Speech::YSweet => {
                 let mut inner = Writer::new();
                 inner.var_uint(version);
@@ -152,6 +192,9 @@ impl Wire {
     /// # Errors
     /// The frame is cut or no frame of this dialect.
     pub fn read(&self, frame: &Bytes) -> Result<Vec<Heard>, Refusal> {
+        if self.speech == Speech::Native {
+            return native::read(frame);
+        }
         let mut reader = Reader::new(frame);
         if self.speech == Speech::Hocuspocus {
             reader.var_string()?;

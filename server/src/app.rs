@@ -7,6 +7,7 @@ use roomtone_persistence::BlobStore;
 
 use crate::auth::Authenticator;
 use crate::chat::Chat;
+use crate::deflate::Deflater;
 use crate::drain::{Drain, Window};
 use crate::hub::Hub;
 use crate::limits::Limits;
@@ -19,6 +20,7 @@ use crate::saver::Saver;
 #[derive(Clone)]
 pub struct App {
     parts: Arc<Parts>,
+    deflater: Arc<Deflater>,
 }
 
 /// The parts.
@@ -54,6 +56,7 @@ impl App {
     pub fn new(parts: Parts) -> App {
         App {
             parts: Arc::new(parts),
+            deflater: Arc::default(),
         }
     }
 
@@ -101,6 +104,11 @@ impl App {
     pub fn drain_window(&self) -> Window {
         let configured = self.parts.drain_window;
         configured.unwrap_or_else(|| self.parts.registry.default_window())
+    }
+
+    /// Makes large answers smaller.
+    pub(crate) fn deflater(&self) -> &Arc<Deflater> {
+        &self.deflater
     }
 
     /// Sessions without WebSocket.

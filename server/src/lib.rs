@@ -15,6 +15,7 @@ pub mod close;
 pub mod collector;
 pub mod compactor;
 pub mod config;
+pub mod deflate;
 pub mod drain;
 mod follower;
 mod guest;

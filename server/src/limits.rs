@@ -225,6 +225,10 @@ pub const HEARTBEAT_MS: u64 = 3_000;
 pub const LOOK_AROUND_MS_MAX: u64 = 500;
 /// Body of a request to the HTTP API other than a document update, in bytes. Over it: 413.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Smallest answer to a join that is deflated for clients that can read that, in bytes. Below it the time counts for more.
+pub const DEFLATED_BYTES_MIN: usize = 16 * 1024;
+/// Largest one, in bytes: whoever asks for it costs a fraction of a second, and may ask again.
+pub const DEFLATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A frame, a batch or a document of this size takes milliseconds to work through, in bytes: other sockets do not wait for it.
 pub const HEAVY_BYTES_MIN: usize = 128 * 1024;
 /// Threads that an operator may ask for.

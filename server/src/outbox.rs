@@ -13,6 +13,7 @@ use roomtone_crdt::ConnectionId;
 use tokio::sync::mpsc;
 
 use crate::close::Close;
+use crate::deflate::Deflater;
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ struct State {
     writer: Option<Waker>,
     keepalive: Option<Bytes>,
     goodbye: Option<Goodbye>,
+    deflater: Option<Arc<Deflater>>,
     /// When its client is asked to come back after a restart, in milliseconds after it.
     return_ms: Option<u64>,
     drained: Vec<(mpsc::UnboundedSender<ConnectionId>, ConnectionId)>,
@@ -153,6 +155,11 @@ impl Outbox {
         self.lock().goodbye = Some(goodbye);
     }
 
+    /// Large diffs are deflated when the writer takes them: its client understands that.
+    pub fn set_deflater(&self, deflater: Arc<Deflater>) {
+        self.lock().deflater = Some(deflater);
+    }
+
     /// When its client shall come back, once the socket is closed for a restart. One that nobody set a time for comes back by its own.
     pub fn set_return_ms(&self, return_ms: u64) {
         self.lock().return_ms = Some(return_ms);
@@ -209,7 +216,13 @@ impl Outbox {
 
     /// Waits until there is something to do and takes all of it. One waits at a time: the socket's writer.
     pub async fn take(&self) -> Outgoing {
-        poll_fn(|context| self.poll_take(context)).await
+        let mut outgoing = poll_fn(|context| self.poll_take(context)).await;
+        let deflater = self.lock().deflater.clone();
+        if let Some(deflater) = deflater {
+            let pack = |frame| deflater.pack(frame);
+            outgoing.frames = outgoing.frames.into_iter().map(pack).collect();
+        }
+        outgoing
     }
 
     fn poll_take(&self, context: &mut Context<'_>) -> Poll<Outgoing> {

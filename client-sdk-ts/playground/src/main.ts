@@ -12,6 +12,7 @@ import "./styles/board.css";
 import "./styles/network.css";
 import "./styles/chat.css";
 import { guestToken } from "@roomtone/core";
+import { openOffline } from "@roomtone/core/offline";
 import { readAddress, showRoom, showStart } from "./address.js";
 import { identity, rememberedName } from "./identity.js";
 import { joinPage, type Start } from "./join.js";
@@ -20,29 +21,46 @@ import { recall, remember, tab } from "./storage.js";
 
 const app = document.getElementById("app") as HTMLElement;
 let page: RoomPage | null = null;
+/** How often a page was chosen: a room that was left while it was still being loaded does not open any more. */
+let choices = 0;
 
 function show(): void {
+  choices += 1;
   page?.close();
   page = null;
   const { room, name, token } = readAddress();
   // Who gives both has decided, and who reloads is back where they were.
   if (room !== "" && (name !== "" || recall("room", tab) === room)) {
-    enter({ room, name: name || rememberedName() });
+    void enter({ room, name: name || rememberedName() });
     return;
   }
   document.title = "Roomtone";
   const hasToken = token !== "";
-  app.replaceChildren(joinPage({ room, name: name || rememberedName(), hasToken, onJoin: enter }));
+  app.replaceChildren(joinPage({ room, name: name || rememberedName(), hasToken, onJoin: (start) => void enter(start) }));
 }
 
-function enter({ room, name }: Start): void {
+async function enter({ room, name }: Start): Promise<void> {
+  choices += 1;
+  const choice = choices;
   const { token } = readAddress();
   remember("room", room, tab);
   showRoom(room);
   document.title = `${room} · Roomtone`;
   const me = identity(name);
-  // Where a token is needed, this one is refused like none.
-  page = openRoom({ room, token: token || guestToken(me.guest, name), me, onLeave: leave });
+  // What somebody sees by a token is not kept for whoever sits at this browser next.
+  const offline = token === "" ? await openOffline({ name: room }) : null;
+  if (choice !== choices) {
+    void offline?.destroy();
+    return;
+  }
+  page = openRoom({
+    room,
+    // Where a token is needed, this one is refused like none.
+    token: token || guestToken(me.guest, name),
+    me,
+    offline,
+    onLeave: leave,
+  });
   app.replaceChildren(page.element);
 }
 

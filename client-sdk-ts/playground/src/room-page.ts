@@ -1,6 +1,7 @@
 // The page of one room: its bar, its places, its people, and what becomes of them as the connection changes.
 
 import { Room } from "@roomtone/core";
+import { attachOffline, type Offline } from "@roomtone/core/offline";
 import { serverUrl } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { bar } from "./bar.js";
@@ -15,7 +16,7 @@ import { notice } from "./notice.js";
 import { peoplePanel } from "./people.js";
 import { Roster } from "./roster.js";
 import { SimulatedNetwork } from "./simulated-network.js";
-import { connectionState, connectionText, savedText } from "./state.js";
+import { connectionState, connectionText, keeping, savedText } from "./state.js";
 import { tabs } from "./tabs.js";
 import { Throttle } from "./throttle.js";
 
@@ -28,6 +29,8 @@ export interface RoomPageOptions {
   readonly room: string;
   readonly token: string;
   readonly me: Identity;
+  /** What this device keeps of the document; null where it keeps nothing. It ends with the page. */
+  readonly offline: Offline | null;
   readonly onLeave: () => void;
 }
 
@@ -43,14 +46,17 @@ const PEOPLE_INTERVAL_MS = 100;
 /** How long the first answer may take before the page says that it is waiting for one. */
 const FIRST_ANSWER_MS_MAX = 5_000;
 
-export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): RoomPage {
+export function openRoom(options: RoomPageOptions): RoomPage {
+  const { room: name, token, me, offline, onLeave } = options;
   const network = new SimulatedNetwork(WebSocket);
   const room = new Room({
     url: serverUrl(),
     name,
     token,
-    environment: { WebSocket: network.WebSocket },
+    environment: { WebSocket: network.WebSocket, fetch: network.fetch },
+    ...(offline === null ? {} : { doc: offline.doc, epoch: offline.epoch }),
   });
+  const detach = offline === null ? () => {} : attachOffline(room, offline);
   const roster = new Roster(room, me, "document");
   const announcer = new Announcer();
 
@@ -94,7 +100,7 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     wasConnected ||= room.synced;
     if (room.status === "connected") roster.identify(room.user);
     const state = connectionState(room, wasConnected);
-    top.connection.show(state);
+    top.connection.show(state, room.transport);
     weather.show();
     if (room.refusal !== null) warning.showRefusal(room.refusal);
     else if (denied !== null) warning.showDenied(denied);
@@ -107,13 +113,13 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     announce();
   };
   const showSaved = () => {
-    top.saved.show(room.saved, denied !== null);
+    top.saved.show(room.saved, keeping(offline), denied !== null);
     announce();
   };
   const announce = () => {
     const state = connectionState(room, wasConnected);
     announcer.say(
-      `${connectionText(state)} ${state === "connecting" ? "" : savedText(room.saved)}`,
+      `${connectionText(state)} ${state === "connecting" ? "" : savedText(room.saved, keeping(offline))}`,
     );
   };
   let still: ReturnType<typeof setTimeout> | undefined;
@@ -128,9 +134,9 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
     people.show(roster.members);
     places.show(roster.members);
   });
-  // Without a connection and with work that is nowhere else, closing the tab would lose it.
+  // With work that is nowhere else, closing the tab would lose it.
   const guard = (event: BeforeUnloadEvent) => {
-    if (room.saved.unsaved > 0) event.preventDefault();
+    if (room.saved.unsaved > 0 && keeping(offline) !== "kept") event.preventDefault();
   };
 
   const element = h(
@@ -153,6 +159,7 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
   room.on("status", showConnection);
   room.on("sync", showConnection);
   room.on("saved", showSaved);
+  offline?.on("saved", showSaved);
   room.on("denied", ({ reason }) => {
     denied = reason;
     for (const editor of Object.values(editors)) editor.stopWriting();
@@ -180,7 +187,9 @@ export function openRoom({ room: name, token, me, onLeave }: RoomPageOptions): R
       for (const side of sides) side.close();
       for (const editor of Object.values(editors)) editor.close();
       roster.close();
+      detach();
       room.destroy();
+      void offline?.destroy();
     },
   };
 }

@@ -1,6 +1,6 @@
-// A network as bad as one likes: it wraps the WebSocket class, delays what goes through it, and drops connections.
+// A network as bad as one likes: it wraps the WebSocket class and fetch, delays what goes through them, and drops connections.
 
-import type { Environment, Socket } from "@roomtone/core";
+import type { Environment, HttpRequest, HttpResponse, Socket } from "@roomtone/core";
 
 /** How often connections are dropped, if they are. */
 export const DROP_INTERVAL_MS = 10_000;
@@ -22,17 +22,39 @@ type RealSocketClass = new (url: string, protocols?: string | string[]) => RealS
 interface Conditions {
   readonly delayMs: number;
   readonly sockets: Set<SimulatedSocket>;
+  /** Of the requests under way: what ends each without an answer. */
+  readonly requests: Set<(error: Error) => void>;
 }
 
 export class SimulatedNetwork {
   /** For `environment` of a room. */
   readonly WebSocket: Environment["WebSocket"];
-  readonly #conditions: { delayMs: number; readonly sockets: Set<SimulatedSocket> };
+  /** The same. */
+  readonly fetch: Environment["fetch"];
+  readonly #conditions: Conditions & { delayMs: number };
   #dropping: ReturnType<typeof setInterval> | undefined;
 
-  constructor(Real: RealSocketClass) {
-    const conditions = { delayMs: 0, sockets: new Set<SimulatedSocket>() };
+  constructor(Real: RealSocketClass, realFetch: Environment["fetch"] = ambientFetch) {
+    const conditions = {
+      delayMs: 0,
+      sockets: new Set<SimulatedSocket>(),
+      requests: new Set<(error: Error) => void>(),
+    };
     this.#conditions = conditions;
+    this.fetch = (url, request) => {
+      const answered = async () => {
+        await delay(conditions.delayMs);
+        const response = await realFetch(url, request);
+        await delay(conditions.delayMs);
+        return response;
+      };
+      return new Promise((resolve, reject) => {
+        conditions.requests.add(reject);
+        answered()
+          .then(resolve, reject)
+          .finally(() => conditions.requests.delete(reject));
+      });
+    };
     this.WebSocket = class extends SimulatedSocket {
       constructor(url: string, protocols?: string | string[]) {
         super(protocols === undefined ? new Real(url) : new Real(url, protocols), conditions);
@@ -62,11 +84,21 @@ export class SimulatedNetwork {
   /** Now, once: what is under way is lost, and nobody is told why. */
   drop(): void {
     for (const socket of [...this.#conditions.sockets]) socket.drop();
+    for (const lose of [...this.#conditions.requests]) lose(new TypeError("Failed to fetch"));
   }
 
   close(): void {
     this.drops = false;
   }
+}
+
+function ambientFetch(url: string, request?: HttpRequest): Promise<HttpResponse> {
+  return fetch(url, { cache: "no-store", ...request });
+}
+
+/** Without a delay it is as if there were no simulation. */
+function delay(ms: number): Promise<void> | undefined {
+  return ms === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** One way of a connection: nothing overtakes anything. */

@@ -1,10 +1,13 @@
 // Two short answers at the top of a room: is there a connection, and is the work saved?
 
-import type { Refusal, Room, Saved } from "@roomtone/core";
+import type { Refusal, Room, Saved, Transport } from "@roomtone/core";
+import type { Offline } from "@roomtone/core/offline";
 import { h } from "./element.js";
 
 /** How long everything must stay saved before it says so, or the word would flicker with every key. */
 const SAVED_SETTLE_MS = 400;
+/** How long the disk of this device may take before it says that it is at work. */
+const KEEPING_SETTLE_MS = 300;
 
 export type ConnectionState =
   | "connecting"
@@ -50,15 +53,39 @@ export function connectionPill() {
   );
   return {
     element,
-    show(state: ConnectionState) {
+    show(state: ConnectionState, transport: Transport | null) {
       element.dataset.state = state;
-      element.title = CONNECTION_TEXT[state];
+      element.dataset.transport = transport ?? "";
+      element.title =
+        transport === "http"
+          ? "Connected over plain HTTP: something on the way lets no WebSocket pass"
+          : CONNECTION_TEXT[state];
       text.textContent = CONNECTION_TEXT[state];
     },
   };
 }
 
-export function savedText({ state, unsaved }: Saved): string {
+/** What this device's disk has of the document: all of it, not all of it yet, or nothing, ever. */
+export type Keeping = "kept" | "keeping" | "nowhere";
+
+export function keeping(offline: Offline | null): Keeping {
+  switch (offline?.saved.state) {
+    case "saved":
+      return "kept";
+    case "saving":
+      return "keeping";
+    default:
+      return "nowhere";
+  }
+}
+
+const KEEPING_TEXT: Record<Keeping, (changes: string) => string> = {
+  kept: (changes) => `Offline: ${changes} kept on this device`,
+  keeping: (changes) => `Offline: storing ${changes} on this device…`,
+  nowhere: (changes) => `Offline: ${changes} kept in this tab`,
+};
+
+export function savedText({ state, unsaved }: Saved, kept: Keeping): string {
   const changes = changesText(unsaved);
   switch (state) {
     case "saved":
@@ -66,7 +93,7 @@ export function savedText({ state, unsaved }: Saved): string {
     case "saving":
       return `Saving… ${changes}`;
     case "offline":
-      return `Offline: ${changes} kept in this tab`;
+      return KEEPING_TEXT[kept](changes);
   }
 }
 
@@ -88,18 +115,18 @@ export function savedPill() {
     element.dataset.unsaved = String(unsaved);
     text.textContent = unsaved === 0 ? "Read only" : `Read only: ${changesText(unsaved)} not taken`;
   };
-  const paint = (saved: Saved) => {
+  const paint = (saved: Saved, kept: Keeping) => {
     element.dataset.state = saved.state;
     element.dataset.unsaved = String(saved.unsaved);
     element.title =
       saved.state === "saved"
         ? `Everything is on the server’s disk${saved.lastSavedAt === null ? "" : ` since ${new Date(saved.lastSavedAt).toLocaleTimeString()}`}`
-        : savedText(saved);
-    text.textContent = savedText(saved);
+        : savedText(saved, kept);
+    text.textContent = savedText(saved, kept);
   };
   return {
     element,
-    show(saved: Saved, isDenied: boolean) {
+    show(saved: Saved, kept: Keeping, isDenied: boolean) {
       clearTimeout(timer);
       if (isDenied) {
         paintDenied(saved);
@@ -108,9 +135,16 @@ export function savedPill() {
       // Late to say "saved", never early.
       if (saved.state === "saved" && element.dataset.state === "saving") {
         text.textContent = "Saving…";
-        timer = setTimeout(() => paint(saved), SAVED_SETTLE_MS);
+        timer = setTimeout(() => paint(saved, kept), SAVED_SETTLE_MS);
+      } else if (
+        saved.state === "offline" &&
+        kept === "keeping" &&
+        element.dataset.state === "offline"
+      ) {
+        // The disk answers within a few milliseconds of each key.
+        timer = setTimeout(() => paint(saved, kept), KEEPING_SETTLE_MS);
       } else {
-        paint(saved);
+        paint(saved, kept);
       }
     },
     close: () => clearTimeout(timer),

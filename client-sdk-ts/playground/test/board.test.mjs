@@ -413,7 +413,7 @@ visit(
     await drag(ada, await middleOf(note(ada, "shared")), [50, 70]);
     const place = await placeOf(note(ada, "shared"));
     await ada.state("saved", "offline");
-    await ada.sees("saved", "kept in this tab");
+    await ada.sees("saved", "kept on this device");
     await grace.page.mouse.dblclick(...(await middleOf(note(grace, "shared"))));
     await grace.get("note-field").waitFor();
     await grace.page.keyboard.type(" by two");

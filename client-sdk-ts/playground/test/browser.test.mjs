@@ -96,9 +96,9 @@ visit(
     await grace.type("editor", " Grace while away.");
     await ada.state("saved", "offline");
     await grace.state("saved", "offline");
-    await ada.sees("saved", "kept in this tab");
+    await ada.sees("saved", "kept on this device");
     assert.ok(Number(await ada.get("saved").getAttribute("data-unsaved")) > 0);
-    assert.ok(await asksBeforeLeaving(ada.page), "leaving with unsaved work asks first");
+    assert.ok(!(await asksBeforeLeaving(ada.page)), "what is kept on this device is not lost");
     assert.ok(
       !(await ada.get("people").textContent()).includes("Grace"),
       "nobody is known to be here",
@@ -127,6 +127,59 @@ visit(
     await late.sees("editor", "Grace while away.");
   },
 );
+
+visit("what is written offline outlives the tab, and reaches the server with the next one", async () => {
+  const room = newRoom();
+  const ada = await Visitor.create();
+  const grace = await Visitor.create();
+  await ada.join(room, "Ada");
+  await grace.join(room, "Grace");
+  await ada.type("editor", "Before.");
+  await grace.sees("editor", "Before.");
+  await ada.saved();
+  await switchOff(ada);
+  await ada.type("editor", " From a train.");
+  await grace.type("editor", " From the pier.");
+  await ada.sees("saved", "kept on this device");
+  await grace.saved();
+  // Another tab of the same browser has it without a server.
+  const beside = await ada.tab();
+  await beside.join(room, "Ada");
+  await beside.sees("editor", "From a train.");
+  await beside.saved();
+  await grace.sees("editor", "From a train.");
+  await beside.page.close();
+
+  await ada.type("editor", " From a tunnel.");
+  await ada.sees("saved", "kept on this device");
+  await ada.page.close();
+  await ada.open();
+  await ada.join(room, "Ada");
+  await ada.sees("editor", "From a tunnel.");
+  await ada.saved();
+  for (const words of ["Before.", "From a train.", "From the pier.", "From a tunnel."]) {
+    await grace.sees("editor", words);
+  }
+  await until("both see the same", async () => (await ada.words()) === (await grace.words()));
+  // Nothing is there twice.
+  assert.equal((await grace.words()).split("From a train.").length, 2);
+  assert.equal((await grace.words()).split("From a tunnel.").length, 2);
+});
+
+visit("who comes with a token leaves nothing on the device", async () => {
+  const room = newRoom();
+  const ada = await Visitor.create();
+  await ada.page.goto(`${server.url}/?room=${room}&name=Ada&token=some.foreign.token`);
+  await ada.connected();
+  await ada.type("editor", "For whoever has the token.");
+  await ada.saved();
+  await switchOff(ada);
+  await ada.type("editor", " More.");
+  await ada.sees("saved", "kept in this tab");
+  assert.ok(await asksBeforeLeaving(ada.page), "leaving with unsaved work asks first");
+  const databases = await ada.page.evaluate(async () => (await indexedDB.databases()).length);
+  assert.equal(databases, 0);
+});
 
 visit("a name that is markup is shown as it is", async () => {
   const room = newRoom();
@@ -386,6 +439,13 @@ async function pictures() {
 }
 
 visit("pictures of the page", pictures, { skip: SCREENSHOTS === undefined });
+
+async function switchOff(visitor) {
+  await visitor.get("network-button").click();
+  await visitor.get("network-offline").click();
+  await visitor.state("connection", "disconnected");
+  await visitor.page.keyboard.press("Escape");
+}
 
 function asksBeforeLeaving(page) {
   return page.evaluate(() => {

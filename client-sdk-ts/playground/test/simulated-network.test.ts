@@ -167,3 +167,36 @@ describe("dropping", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+describe("requests, which take the place of sockets where none pass", () => {
+  const response = { status: 204, text: async () => "", arrayBuffer: async () => new ArrayBuffer(0) };
+
+  test("they take their time, each way", async () => {
+    const asked: string[] = [];
+    const network = new SimulatedNetwork(FakeSocket, async (url) => {
+      asked.push(url);
+      return response;
+    });
+    network.delayMs = 100;
+    let status = 0;
+    void network.fetch("http://far/").then((answer) => {
+      status = answer.status;
+    });
+    await vi.advanceTimersByTimeAsync(99);
+    expect(asked).toEqual([]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect([asked, status]).toEqual([["http://far/"], 0]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(status).toBe(204);
+  });
+
+  test("a drop fails what is under way, and nothing after it", async () => {
+    const network = new SimulatedNetwork(FakeSocket, async () => response);
+    network.delayMs = 100;
+    const lost = expect(network.fetch("http://far/")).rejects.toThrow("Failed to fetch");
+    network.drop();
+    await lost;
+    network.delayMs = 0;
+    expect((await network.fetch("http://far/")).status).toBe(204);
+  });
+});

@@ -21,40 +21,58 @@ export const PHONE = {
 export class Visitor {
   /** What went wrong in the page, other than what the test expects. */
   problems = [];
+  /** Where the page may ask for anything. */
+  origins = new Set([server.url]);
   /** Whether the server is meant to be away. */
   outage = false;
 
   static async create(options = DESKTOP) {
-    const visitor = new Visitor();
-    visitor.context = await browser.newContext({
+    const context = await browser.newContext({
       ...options,
       colorScheme: options.colorScheme ?? "light",
     });
-    visitor.context.setDefaultTimeout(WAIT_MS_MAX);
-    const page = await visitor.context.newPage();
-    visitor.page = page;
-    page.on("pageerror", (error) => visitor.problems.push(String(error)));
+    context.setDefaultTimeout(WAIT_MS_MAX);
+    const visitor = new Visitor();
+    await visitor.open(context);
+    visitors.push(visitor);
+    return visitor;
+  }
+
+  /** The same browser, in another tab: it shares what the device keeps. */
+  async tab() {
+    const visitor = new Visitor();
+    await visitor.open(this.context);
+    visitors.push(visitor);
+    return visitor;
+  }
+
+  /** A new tab in the place of the one that was there. */
+  async open(context = this.context) {
+    this.context = context;
+    const page = await context.newPage();
+    this.page = page;
+    page.on("pageerror", (error) => this.problems.push(String(error)));
     page.on("dialog", (dialog) => {
-      visitor.problems.push(`dialog: ${dialog.message()}`);
+      this.problems.push(`dialog: ${dialog.message()}`);
       void dialog.dismiss();
     });
     page.on("console", (message) => {
       // A policy violation is an error on the console too.
       if (message.type() !== "error" && message.type() !== "warning") return;
-      if (visitor.outage && /WebSocket connection|ERR_CONNECTION/.test(message.text())) return;
-      visitor.problems.push(message.text());
+      if (this.outage && /WebSocket connection|ERR_CONNECTION|status of 426/.test(message.text())) return;
+      this.problems.push(message.text());
     });
     page.on("request", (request) => {
       const { protocol, origin } = new URL(request.url());
-      if (protocol !== "data:" && origin !== server.url)
-        visitor.problems.push(`asked ${request.url()}`);
+      if (protocol !== "data:" && !this.origins.has(origin))
+        this.problems.push(`asked ${request.url()}`);
     });
-    visitors.push(visitor);
-    return visitor;
   }
 
-  async join(room, name) {
-    await this.page.goto(server.url);
+  /** `url`: where the page is, if not at the server itself. */
+  async join(room, name, url = server.url) {
+    this.origins.add(url);
+    await this.page.goto(url);
     await this.get("join-room").fill(room);
     await this.get("join-name").fill(name);
     await this.get("join-button").click();

@@ -192,6 +192,8 @@ pub enum Speech {
     Hocuspocus,
     /// As the y-sweet client.
     YSweet,
+    /// As the SDK, in `roomtone.v1`.
+    Native,
 }
 
 /// Whether a virtual user does all actions or one.

@@ -113,7 +113,7 @@ impl User {
         frames.push(self.wire.update(&update));
         if self.wire.speech() != Speech::YWebsocket {
             self.unsaved.push_back(Unsaved {
-                version: self.sent_count,
+                version: self.wire.version_of_last(self.sent_count),
                 clock: self.pen.clock(),
                 at: now,
             });

@@ -218,7 +218,9 @@ impl User {
             Some(replayer) if replayer.is_flat_out() => FLAT_OUT_WRITE_BYTES,
             _ => 0,
         };
-        let mut socket = match timeout(SYNC_PATIENCE, connect(&url, write_buffer_bytes)).await {
+        self.wire.begin();
+        let connecting = connect(&url, self.wire.subprotocol(), write_buffer_bytes);
+        let mut socket = match timeout(SYNC_PATIENCE, connecting).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(error)) => {
                 metrics.error(&format!("connect: {error}"));
@@ -261,7 +263,8 @@ impl User {
             .collect();
         clocks.extend(self.strangers.iter().map(|(client, clock)| (*client, *clock)));
         clocks.push((self.pen.client(), self.pen.clock()));
-        let mut frames = vec![self.wire.step1(&StateVector::from_pairs(clocks))];
+        let have = StateVector::from_pairs(clocks);
+        let mut frames = vec![self.wire.step1(&have, self.brief.token.as_deref())];
         if self
             .actions
             .iter()

@@ -22,8 +22,9 @@ pub(super) async fn verify(
     metrics: Arc<Metrics>,
 ) {
     let looking = async {
-        let mut socket = connect(&wire.url(&target, token.as_deref()), 0).await.ok()?;
-        let step1 = wire.step1(&StateVector::default());
+        let url = wire.url(&target, token.as_deref());
+        let mut socket = connect(&url, wire.subprotocol(), 0).await.ok()?;
+        let step1 = wire.step1(&StateVector::default(), token.as_deref());
         let first = wire.auth(token.as_deref()).unwrap_or_else(|| step1.clone());
         socket.send(Message::Binary(first)).await.ok()?;
         while let Some(Ok(frame)) = socket.next().await {

@@ -99,7 +99,7 @@ impl User {
     /// reached no reader. Who is alone, and hears of nothing, is held back by the socket alone.
     fn on_their_way(&self) -> usize {
         match self.wire.speech() {
-            Speech::Hocuspocus | Speech::YSweet => self.unsaved.len(),
+            Speech::Hocuspocus | Speech::YSweet | Speech::Native => self.unsaved.len(),
             Speech::YWebsocket if self.brief.ledger.present() > 1 => {
                 (self.sent_count as usize).saturating_sub(self.own.delivered())
             }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use roomtone_crdt::hocuspocus::Frame;
+use roomtone_crdt::native::{self, Said};
 use roomtone_crdt::{ConnectionId, Doc, Message, Update, encode, hocuspocus, ywebsocket};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// What it does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +28,17 @@ pub(crate) enum Cheat {
 /// How late a frame is, or an edit that was called saved.
 pub(crate) const LATE: Duration = Duration::from_millis(400);
 
+/// What a client speaks, by where it comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    YWebsocket,
+    Hocuspocus,
+    Native,
+}
+
 struct Room {
     doc: Doc,
-    members: Vec<(u64, bool, mpsc::UnboundedSender<Bytes>)>,
+    members: Vec<(u64, Dialect, mpsc::UnboundedSender<Bytes>)>,
     relayed: u64,
 }
 
@@ -52,10 +62,18 @@ pub(crate) async fn start(cheat: Cheat) -> String {
 
 async fn serve(stream: TcpStream, id: u64, cheat: Cheat, room: Arc<Mutex<Room>>) {
     stream.set_nodelay(true).expect("a socket");
-    let mut is_hocuspocus = false;
+    let mut dialect = Dialect::YWebsocket;
     #[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
-    let look = |request: &tokio_tungstenite::tungstenite::handshake::server::Request, response| {
-        is_hocuspocus = request.uri().path() == "/";
+    let look = |request: &Request, mut response: Response| {
+        dialect = match request.uri().path() {
+            "/" => Dialect::Hocuspocus,
+            "/v1/connect" => Dialect::Native,
+            _ => Dialect::YWebsocket,
+        };
+        if let Some(asked) = request.headers().get("sec-websocket-protocol") {
+            let headers = response.headers_mut();
+            headers.insert("sec-websocket-protocol", asked.clone());
+        }
         Ok(response)
     };
     let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, look).await else {
@@ -70,34 +88,55 @@ async fn serve(stream: TcpStream, id: u64, cheat: Cheat, room: Arc<Mutex<Room>>)
             }
         }
     });
-    lock(&room).members.push((id, is_hocuspocus, sender.clone()));
+    lock(&room).members.push((id, dialect, sender.clone()));
     while let Some(Ok(frame)) = stream.next().await {
         let Socket::Binary(frame) = frame else { continue };
-        let messages = if is_hocuspocus {
-            match hocuspocus::decode(frame).expect("a frame") {
+        let messages = match dialect {
+            Dialect::Hocuspocus => match hocuspocus::decode(frame).expect("a frame") {
                 Frame::Pong => Vec::new(),
-                Frame::Document { message, .. } => vec![message],
+                Frame::Document { message, .. } => vec![(message, None)],
+            },
+            Dialect::YWebsocket => {
+                let messages = ywebsocket::decode(frame).expect("a frame");
+                messages.into_iter().map(|message| (message, None)).collect()
             }
-        } else {
-            ywebsocket::decode(frame).expect("a frame")
+            Dialect::Native => {
+                let said = native::decode(&frame).expect("a frame");
+                said.into_iter().filter_map(|said| heard(said, &sender)).collect()
+            }
         };
-        for message in messages {
-            answer(message, id, is_hocuspocus, cheat, &room, &sender);
+        for (message, seq) in messages {
+            answer(message, id, dialect, cheat, &room, &sender);
+            if let Some(seq) = seq {
+                let _ = sender.send(native::saved(1, &native::saved_payload(seq)));
+            }
         }
     }
     lock(&room).members.retain(|(member, ..)| *member != id);
 }
 
+/// What a native client says of the document, and under which number.
+fn heard(said: Said, sender: &mpsc::UnboundedSender<Bytes>) -> Option<(Message, Option<u64>)> {
+    match said {
+        Said::Join(channel, join) => {
+            let _ = sender.send(native::joined(channel, 1, "owner", ""));
+            Some((Message::Step1(join.state_vector), None))
+        }
+        Said::Document { message, seq, .. } => Some((message, seq)),
+        _ => None,
+    }
+}
+
 fn answer(
     message: Message,
     id: u64,
-    is_hocuspocus: bool,
+    dialect: Dialect,
     cheat: Cheat,
     room: &Arc<Mutex<Room>>,
     sender: &mpsc::UnboundedSender<Bytes>,
 ) {
     // Whoever is gone hears nothing.
-    let say = |body: Bytes| drop(sender.send(addressed(is_hocuspocus, body)));
+    let say = |body: Bytes| drop(sender.send(addressed(dialect, body)));
     match message {
         Message::Token(_) => drop(sender.send(hocuspocus::authenticated("honest", false))),
         Message::Step1(since) => {
@@ -117,7 +156,7 @@ fn answer(
                 // Before it says so, or a busy machine makes a liar of it.
                 lock(room).take(id, update, cheat);
             }
-            if is_hocuspocus {
+            if dialect == Dialect::Hocuspocus {
                 let _ = sender.send(hocuspocus::sync_status("honest", true));
             }
         }
@@ -125,11 +164,11 @@ fn answer(
     }
 }
 
-fn addressed(is_hocuspocus: bool, body: Bytes) -> Bytes {
-    if is_hocuspocus {
-        hocuspocus::addressed("honest", &body)
-    } else {
-        body
+fn addressed(dialect: Dialect, body: Bytes) -> Bytes {
+    match dialect {
+        Dialect::YWebsocket => body,
+        Dialect::Hocuspocus => hocuspocus::addressed("honest", &body),
+        Dialect::Native => native::addressed(1, &body),
     }
 }
 
@@ -145,12 +184,12 @@ impl Room {
         if update.is_empty() {
             return;
         }
-        for (id, is_hocuspocus, member) in &self.members {
+        for (id, dialect, member) in &self.members {
             if *id == author {
                 continue;
             }
             self.relayed += 1;
-            let frame = addressed(*is_hocuspocus, encode::update(&update));
+            let frame = addressed(*dialect, encode::update(&update));
             match cheat {
                 Cheat::Drops if self.relayed.is_multiple_of(1_000) => {}
                 Cheat::Delays if self.relayed.is_multiple_of(100) => {

@@ -30,7 +30,7 @@ fn warns(summary: &Summary, of: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fair_server_is_not_blamed() {
-    for dialect in ["y-websocket", "hocuspocus"] {
+    for dialect in ["y-websocket", "hocuspocus", "native"] {
         let summary = judge(Cheat::Nothing, dialect, 20, 1).await;
         assert!(summary.counters["edits"] > 100, "{summary:?}");
         // Every edit at everybody else who was there from the beginning.
@@ -46,7 +46,7 @@ async fn a_fair_server_is_not_blamed() {
             "{:?}",
             summary.errors
         );
-        assert_eq!(summary.trends["ack_ms"].count > 0, dialect == "hocuspocus");
+        assert_eq!(summary.trends["ack_ms"].count > 0, dialect != "y-websocket");
     }
 }
 

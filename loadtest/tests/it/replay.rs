@@ -249,7 +249,7 @@ async fn replayed(cheat: Cheat, dialect: &str, rate: &str) -> Summary {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flat_out_it_ends_when_it_is_through_and_every_deletion_is_counted() {
-    for dialect in ["y-websocket", "hocuspocus"] {
+    for dialect in ["y-websocket", "hocuspocus", "native"] {
         let summary = replayed(Cheat::Nothing, dialect, "flat_out = true, ahead = 100").await;
         assert_eq!(summary.counters["edits"], 3_000, "{dialect}");
         assert!(

@@ -46,6 +46,15 @@ impl News {
         }
     }
 
+    /// Nobody knows whether something was lost: whoever has the chat open asks.
+    pub(crate) fn missed() -> News {
+        News {
+            change: r#"{"missed":true}"#.to_owned(),
+            user: None,
+            except: None,
+        }
+    }
+
     /// As JSON.
     pub(crate) fn change(&self) -> &str {
         &self.change

@@ -41,7 +41,7 @@ impl Room {
 
     /// Whoever does not read finds out later that something is missing (CH2): it is the next change or the next question that
     /// tells.
-    fn send_chat(&self, news: &News) {
+    pub(super) fn send_chat(&self, news: &News) {
         // Most clients are in one room, and call it 1.
         let mut framed: Option<(Channel, bytes::Bytes)> = None;
         for (id, seated) in &self.awake.members {

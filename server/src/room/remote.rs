@@ -41,6 +41,8 @@ pub(super) struct Remote {
     /// When to ask what the others have, and how often still.
     ask_due: Option<Instant>,
     asks_left: u8,
+    /// Whether news of the chat may have been lost as well, and those who have it open are to be told.
+    may_lack_chat: bool,
     asked: Option<Instant>,
     digest_due: Instant,
     answers: Vec<Owed>,
@@ -83,6 +85,7 @@ impl Remote {
             // The question is the announcement too. Twice: whoever has just opened is in nobody's numbers yet.
             ask_due: Some(now),
             asks_left: 2,
+            may_lack_chat: false,
             asked: None,
             digest_due: now + jittered(BUS_DIGEST_MS),
             answers: Vec::new(),
@@ -141,6 +144,7 @@ impl Remote {
     /// lost as well.
     pub(super) fn suspect_loss(&mut self, jitter_ms_max: u64) {
         self.asks_left = 2;
+        self.may_lack_chat = true;
         self.ask_within(jitter_ms_max);
     }
 

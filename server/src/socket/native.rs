@@ -188,6 +188,9 @@ impl Native {
             return Err(Close::Unauthorized(denied.reason()));
         }
         self.take_claims(claims);
+        if hello.capabilities & native::CAN_INFLATE != 0 {
+            self.outbox.set_deflater(self.app.deflater().clone());
+        }
         let session = Uuid::new_v4().to_string();
         tracing::debug!(session, client = hello.client, "hello");
         self.outbox.send_always(native::welcome(&Welcome {
@@ -368,4 +371,4 @@ impl Native {
 }
 
 /// What this server can do of what a client may ask for.
-const CAPABILITIES: u64 = 0;
+const CAPABILITIES: u64 = native::CAN_INFLATE;

@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use roomtone_crdt::{Reader, Update, Writer};
 use roomtone_persistence::{Act, Actor, ChatQuery, FaultyStore, MemoryStore, Store};
 use roomtone_server::auth::Authenticator;
+use roomtone_server::bus::Bus;
 use roomtone_server::bus::memory::Network;
 use roomtone_server::limits::{CHAT_CALLS_COUNT_MAX, Limits};
 use serde_json::{Value, json};
@@ -680,13 +681,17 @@ async fn twenty_who_post_and_lose_their_sockets_all_have_the_same_list_in_the_en
 /// Two servers over one store and a bus.
 async fn two_nodes() -> [(World, Served); 2] {
     let network = Network::new(1);
+    nodes_on([network.node(), network.node()]).await
+}
+
+async fn nodes_on([one, two]: [Bus; 2]) -> [(World, Served); 2] {
     let store = std::sync::Arc::new(FaultyStore::new(MemoryStore::new()));
-    let node = async || {
-        let world = World::on_bus(store.clone(), Limits::default(), Some(network.node()));
+    let node = async |bus| {
+        let world = World::on_bus(store.clone(), Limits::default(), Some(bus));
         let served = world.serve(Authenticator::jwt(SECRET, None, None)).await;
         (world, served)
     };
-    [node().await, node().await]
+    [node(one).await, node(two).await]
 }
 
 #[tokio::test]
@@ -710,6 +715,27 @@ async fn ch1_changes_and_markers_cross_between_nodes() {
     // What comes behind the marker would come behind it for them as well.
     let last = ada.post("2", "last").await;
     assert_eq!(bob.change().await, last);
+    assert!(shut.changes_now().await.is_empty());
+}
+
+#[tokio::test]
+async fn ch2_a_node_that_was_cut_off_says_that_something_may_be_missing() {
+    let network = Network::new(1);
+    let buses = [network.node(), network.node()];
+    let [(_one, here), (_two, there)] = nodes_on(buses.clone()).await;
+    let mut ada = Client::open(&here, "ada", "editor").await;
+    let mut bob = Client::open(&there, "bob", "editor").await;
+    let mut shut = Client::of(&there, "cy", "editor").await;
+    let first = ada.post("1", "before").await;
+    assert_eq!(bob.change().await, first);
+    network.set_away(&buses[1], true);
+    let lost = ada.post("2", "meanwhile").await;
+    network.set_away(&buses[1], false);
+    assert_eq!(bob.change().await, json!({ "missed": true }));
+    let answer = bob
+        .call(json!({ "open": { "after": first["message"]["change"] } }))
+        .await;
+    assert_eq!(answer["messages"], json!([lost["message"]]));
     assert!(shut.changes_now().await.is_empty());
 }
 

@@ -1,6 +1,7 @@
 //! The native dialect over real sockets (NA1 to NA11).
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ const DIFF: u64 = 33;
 const UPDATE: u64 = 34;
 const SAVED: u64 = 36;
 const REFUSED: u64 = 37;
+const DEFLATED_DIFF: u64 = 38;
 const AWARENESS: u64 = 48;
 const EVENT: u64 = 49;
 
@@ -37,9 +39,13 @@ pub(crate) fn message(channel: u64, kind: u64, body: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn hello(version: u64, token: &str) -> Vec<u8> {
+    able(0, version, token)
+}
+
+fn able(capabilities: u64, version: u64, token: &str) -> Vec<u8> {
     let mut body = Writer::new();
     body.var_uint(version)
-        .var_uint(0)
+        .var_uint(capabilities)
         .var_string("test/1")
         .var_string(token);
     message(0, 0, &body.into_bytes())
@@ -250,6 +256,32 @@ async fn na2_what_is_not_known_is_skipped() {
         ])
         .await;
     assert_eq!(native.until(0, PONG).await, b"are you there");
+}
+
+#[tokio::test]
+async fn na3_a_large_document_is_deflated_for_who_can_read_that() {
+    let (_world, served) = open().await;
+    let mut author = Native::join(&served, "long", "").await;
+    let text = "Footsteps on the iron stairs, up and down. ".repeat(2_000);
+    author.send(&[edit(1, 2, &yjs::insert(7, 0, &text))]).await;
+    author.until_saved(1, 2).await;
+
+    let mut plain = Native::connect(&served).await;
+    plain.send(&[hello(1, ""), join(1, "long", 0, "")]).await;
+    let whole = plain.until(1, DIFF).await;
+    assert!(whole.len() > text.len());
+
+    let mut able_one = Native::connect(&served).await;
+    able_one.send(&[able(1, 1, ""), join(1, "long", 0, "")]).await;
+    let welcome = able_one.until(0, WELCOME).await;
+    assert_eq!(welcome[..2], [1, 1], "the capability is granted");
+    let deflated = able_one.until(1, DEFLATED_DIFF).await;
+    assert!(deflated.len() < whole.len() / 10, "{}", deflated.len());
+    let mut inflated = Vec::new();
+    flate2::read::DeflateDecoder::new(deflated.as_slice())
+        .read_to_end(&mut inflated)
+        .expect("deflate");
+    assert_eq!(inflated, whole);
 }
 
 #[tokio::test]

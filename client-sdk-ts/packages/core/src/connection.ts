@@ -18,6 +18,8 @@ export type Status = "disconnected" | "connecting" | "connected" | "refused";
 export const AUTHORIZE_MS_MAX = 15_000;
 /** Time for a socket to open. Over it: the attempt has failed. */
 export const CONNECT_MS_MAX = 15_000;
+/** A WebSocket that has let nothing through by then is doubted: whether the server answers a plain request says why. */
+export const DOUBT_MS = 4_000;
 /** A socket silent for longer than this is dead, as long as the server has not said another bound. */
 export const SILENCE_MS_MAX = 30_000;
 /** The server sends something at least every 10 s: a bound that is closer would end good sockets. */
@@ -237,9 +239,10 @@ export class Connection {
     };
     // A close always follows an error, and says more.
     socket.onerror = () => {};
-    this.#go("authorized", { name: "connecting", socket, transport }, () =>
-      this.#after(CONNECT_MS_MAX, () => this.lose()),
-    );
+    this.#go("authorized", { name: "connecting", socket, transport }, () => {
+      this.#after(CONNECT_MS_MAX, () => this.lose());
+      this.#doubtLater(transport);
+    });
   }
 
   #webSocket(): Socket {
@@ -274,6 +277,23 @@ export class Connection {
     });
   }
 
+  #doubtLater(transport: Transport): void {
+    if (transport === "websocket" && this.#choice.isFree) this.#after(DOUBT_MS, () => this.#doubt());
+  }
+
+  /** The WebSocket hangs. Who gets an answer to a later plain request would wait for it in vain. */
+  #doubt(): void {
+    const state = this.#state;
+    if (this.#isHeard) return;
+    void inquire(this.#environment, this.#options.address).then((answer) => {
+      const isHanging = this.#state === state && !this.#isHeard;
+      if (!isHanging || answer?.status !== STATUS_UPGRADE_REQUIRED) return;
+      this.lose();
+      this.#choice.block();
+      this.#authorize("retry");
+    });
+  }
+
   #onOpen(socket: Socket, transport: Transport, token: string): void {
     this.#heardAt = this.#environment.now();
     this.#silenceMs = SILENCE_MS_MAX;
@@ -281,6 +301,7 @@ export class Connection {
     const state: State = { name: "open", socket, transport };
     this.#go("opened", state, () => {
       this.#checkSilence();
+      this.#doubtLater(transport);
       if (transport === "http") this.#tryLater();
       this.#after(STABLE_MS_MIN, () => {
         this.#attempt = 0;

@@ -51,7 +51,11 @@ export class TransportChoice {
   /** Whether the server was there when a WebSocket did not get through to it. */
   judge(isThere: boolean): void {
     this.#swallowed = isThere ? this.#swallowed + 1 : 0;
-    if (this.#swallowed < SWALLOWED_COUNT_MAX || this.#preferred === "http") return;
+    if (this.#swallowed >= SWALLOWED_COUNT_MAX && this.#preferred !== "http") this.block();
+  }
+
+  /** No WebSocket comes through, as far as one can tell. */
+  block(): void {
     this.#preferred = "http";
     this.#failures = 0;
   }

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import { BACKOFF_MS_MAX } from "../src/backoff.js";
-import { CONNECT_MS_MAX, SILENCE_MS_MAX } from "../src/connection.js";
+import { CONNECT_MS_MAX, DOUBT_MS, SILENCE_MS_MAX } from "../src/connection.js";
 import type { ClientOptions } from "../src/index.js";
 import { SWALLOWED_COUNT_MAX, WEBSOCKET_AGAIN_MS } from "../src/transport.js";
 import { admit, settled, World } from "./fakes.js";
@@ -54,6 +54,35 @@ test("two WebSockets that the proxy swallows lead to HTTP, at once", async () =>
     "connected",
     "connected",
   ]);
+});
+
+test("one that hangs leads there as soon as the server has answered beside it", async () => {
+  const { world, http, client } = start();
+  await settled();
+  world.clock.advance(DOUBT_MS);
+  await settled();
+  await enter(http);
+  expect([client.transport, world.sockets.length]).toEqual(["http", 1]);
+});
+
+test("so does one that opens and lets nothing through", async () => {
+  const { world, http, client } = start();
+  await settled();
+  world.socket.open();
+  world.clock.advance(DOUBT_MS);
+  await settled();
+  await enter(http);
+  expect([client.transport, world.sockets.length]).toEqual(["http", 1]);
+});
+
+test("one that hangs before a server that answers nothing goes on", async () => {
+  const { world, http, client } = start();
+  http.status = null;
+  await settled();
+  world.clock.advance(DOUBT_MS);
+  await settled();
+  await world.open();
+  expect([client.transport, world.sockets.length]).toEqual(["websocket", 1]);
 });
 
 test("so do two that hang, and two that open and let nothing through", async () => {

@@ -14,6 +14,8 @@ import { typingText } from "./typing-text.js";
 
 /** Over it the number stands for "many". */
 const UNREAD_COUNT_MAX = 99;
+/** How long it is said what was refused. */
+const REFUSAL_SHOW_MS = 8_000;
 
 export function chatPanel(room: Room, roster: Roster, announcer: Announcer) {
   const chat = chatOf(room);
@@ -24,6 +26,9 @@ export function chatPanel(room: Room, roster: Roster, announcer: Announcer) {
   /** The first message that was unread when the panel was opened. */
   let newFrom: number | null = null;
   let isOpen = false;
+  /** What the server said last when it would not do something. */
+  let refusal = "";
+  let refusalTimer: ReturnType<typeof setTimeout> | undefined;
 
   const badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
   const button = h(
@@ -165,16 +170,31 @@ export function chatPanel(room: Room, roster: Roster, announcer: Announcer) {
       hasOlder: thread === null && chat.hasOlder,
     });
     typing.textContent = typingText(chat.typists.filter((typist) => typist.thread === thread));
-    state.textContent =
-      chat.error?.hint ??
-      (chat.status === "live" ? "" : "Not connected. What you write is sent when you are back.");
+    state.textContent = refusal || chat.error?.hint || awayText();
     state.hidden = state.textContent === "";
+    field.isReadOnly = room.role === "viewer";
     see();
   }
 
-  /** What is refused is said where the eyes and ears are. */
+  function awayText(): string {
+    return chat.status === "live"
+      ? ""
+      : "Not connected. What you write is sent when you are back.";
+  }
+
+  /** What is refused is said, to eyes and ears. */
   function attempt(deed: Promise<unknown>): void {
-    deed.catch((error: Error) => announcer.tell(error.message));
+    deed.catch((error: Error) => {
+      announcer.tell(error.message);
+      refuse(error.message);
+      clearTimeout(refusalTimer);
+      refusalTimer = setTimeout(() => refuse(""), REFUSAL_SHOW_MS);
+    });
+  }
+
+  function refuse(text: string): void {
+    refusal = text;
+    show();
   }
 
   list.older.addEventListener("click", () => attempt(chat.loadOlder()));
@@ -189,6 +209,7 @@ export function chatPanel(room: Room, roster: Roster, announcer: Announcer) {
     panel,
     close() {
       unsubscribe();
+      clearTimeout(refusalTimer);
       document.removeEventListener("visibilitychange", see);
       opening.close();
       chat.destroy();

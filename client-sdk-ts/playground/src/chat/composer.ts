@@ -47,6 +47,7 @@ export function composer({ post, edit, onTyping, lastOwn }: ComposerOptions) {
   let edited: ChatMessage | null = null;
   /** What stood there before something was edited. */
   let kept = "";
+  let placeholder = "";
 
   const say = (text: string) => {
     problem.textContent = text;
@@ -130,12 +131,18 @@ export function composer({ post, edit, onTyping, lastOwn }: ComposerOptions) {
     element: form,
     begin,
     focus: () => field.focus(),
+    /** Whoever may only read the room writes nothing in its chat. */
+    set isReadOnly(isReadOnly: boolean) {
+      field.disabled = isReadOnly;
+      field.placeholder = isReadOnly ? "You may read here" : placeholder;
+    },
     /** Another place, another draft. */
-    reset(placeholder: string) {
+    reset(next: string) {
       if (edited !== null) end();
       write("");
       say("");
-      field.placeholder = placeholder;
+      placeholder = next;
+      field.placeholder = next;
     },
     get text() {
       return edited === null ? field.value : kept;

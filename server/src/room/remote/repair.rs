@@ -1,5 +1,7 @@
 //! How rooms on several nodes find what one of them lacks: digests, questions and answers.
 
+use std::mem;
+
 use bytes::Bytes;
 use roomtone_crdt::StateVector;
 use tokio::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use super::super::release::Held;
 use super::{Neighbour, Owed, jittered};
 use crate::ambient;
 use crate::bus::{Have, Message, Sender};
+use crate::chat::News;
 use crate::heavy::heavy;
 use crate::limits::{
     BUS_ANSWER_JITTER_MS, BUS_ANSWERS_COUNT_MAX, BUS_ASK_AGAIN_MS, BUS_DIGEST_ALONE_MS, BUS_DIGEST_MS,
@@ -106,6 +109,10 @@ impl Room {
         remote.asks_left = remote.asks_left.saturating_sub(1);
         remote.ask_due = (remote.asks_left > 0).then(|| now + jittered(BUS_ASK_AGAIN_MS));
         remote.publish(Message::Ask(have));
+        // Now, not when it was suspected: the questions of many rooms are spread, and so are those of their clients.
+        if mem::take(&mut remote.may_lack_chat) {
+            self.send_chat(&News::missed());
+        }
     }
 
     /// The sign of life, and what is here. Whoever gave none for long is gone.

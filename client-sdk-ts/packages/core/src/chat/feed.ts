@@ -60,7 +60,9 @@ export class Feed {
   }
 
   /** What the server tells unasked. */
-  hear({ message, read }: Answer): void {
+  hear({ message, read, missed }: Answer): void {
+    // It cannot tell what. Nobody else asks at this moment: the server has spread its rooms.
+    if (missed === true) this.#open();
     if (message !== undefined) this.take(message);
     this.#takeRead(read);
     this.#expect();

@@ -248,6 +248,17 @@ describe("what was missed", () => {
     expect(bob.texts).toEqual(["1", "2", "3", "4", "5"]);
   });
 
+  test("ch2 is asked for at once when the server itself may have missed it", async () => {
+    const [ada, bob] = (await people("ada", "bob")) as [Person, Person];
+    ada.chat.post("lost");
+    await settled();
+    ada.sendAll();
+    bob.changes.length = 0;
+    bob.tell({ missed: true });
+    await server.settle();
+    expect(bob.texts).toEqual(["lost"]);
+  });
+
   test("ch2 is asked for after a silence", async () => {
     const [ada, bob] = (await people("ada", "bob")) as [Person, Person];
     ada.chat.post("lost");
