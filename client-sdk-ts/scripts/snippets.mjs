@@ -24,6 +24,7 @@ const FOLDERS = [
 ];
 const FILES = [join(ROOT, "README.md"), join(SDK, "README.md"), ...packages("README.md")];
 
+const EXTENSIONS = { ts: ".ts", tsx: ".tsx" };
 /** Other names for what could be written as TypeScript. */
 const UNCHECKED = ["js", "jsx", "javascript", "mjs", "typescript"];
 
@@ -39,7 +40,7 @@ console.log(`${fenceCount} snippets in ${documents.length} documents, ${problemC
 if (problemCount > 0) process.exitCode = 1;
 
 function check(path) {
-  const modules = modulesOf(readFileSync(path, "utf8"));
+  const modules = modulesOf(path);
   if (modules.length === 0) return;
   fenceCount += modules.filter(({ isFence }) => isFence).length;
   const files = new Map(
@@ -55,10 +56,14 @@ function check(path) {
     for (const { start, messageText } of problems) {
       const { line, character } = file.getLineAndCharacterOfPosition(start);
       const message = ts.flattenDiagnosticMessageText(messageText, "\n");
-      console.error(`${relative(ROOT, path)}:${line + 1}:${character + 1}: ${message}`);
+      report(path, `${line + 1}:${character + 1}`, message);
     }
-    problemCount += problems.length;
   }
+}
+
+function report(path, place, message) {
+  problemCount += 1;
+  console.error(`${relative(ROOT, path)}:${place}: ${message}`);
 }
 
 /** A snippet may declare what it does not use, but not import it. */
@@ -68,13 +73,16 @@ function isImport(file, position) {
 }
 
 /** The fences and assumptions of a document, each on the lines where it stands there, with empty ones before it. */
-function modulesOf(document) {
+function modulesOf(path) {
   const modules = [];
   let open = null;
-  for (const [index, text] of document.split("\n").entries()) {
+  for (const [index, text] of readFileSync(path, "utf8").split("\n").entries()) {
+    const line = index + 1;
     if (open === null) {
       open = openingOf(text);
-      if (open !== null) modules.push({ ...open, line: index + 1, text: "\n".repeat(index + 1) });
+      if (open === null) continue;
+      modules.push({ ...open, line, text: "\n".repeat(line) });
+      if (UNCHECKED.includes(open.language)) report(path, line, "write `ts`: this is not checked");
     } else if (text.trim() === open.end) {
       // Without an import or export it would be no module, and what it declares everybody's.
       if (open.isFence) modules.at(-1).text += "export {};\n";
@@ -83,18 +91,16 @@ function modulesOf(document) {
       modules.at(-1).text += `${text}\n`;
     }
   }
-  if (open !== null) throw new Error(`Line ${modules.at(-1).line} opens what nothing closes`);
-  return modules.filter(({ extension }) => extension !== null);
+  if (open !== null) report(path, modules.at(-1).line, "nothing closes this");
+  return modules.filter(({ extension }) => extension !== undefined);
 }
 
 function openingOf(text) {
   if (text.trim() === "<!-- assume") return { isFence: false, extension: ".ts", end: "-->" };
   const fence = /^\s*```(\w*)/.exec(text);
   if (fence === null) return null;
-  const language = fence[1];
-  if (UNCHECKED.includes(language)) throw new Error(`\`${language}\` is not checked: write \`ts\``);
-  const extension = { ts: ".ts", tsx: ".tsx" }[language] ?? null;
-  return { isFence: true, extension, end: "```" };
+  const [, language] = fence;
+  return { isFence: true, language, extension: EXTENSIONS[language], end: "```" };
 }
 
 /** A compiler's view of the disk, with these files on it as well. */
@@ -118,7 +124,7 @@ function readOptions() {
   const { config, error } = ts.readConfigFile(path, ts.sys.readFile);
   if (error !== undefined)
     throw new Error(ts.flattenDiagnosticMessageText(error.messageText, "\n"));
-  return ts.parseJsonConfigFileContent(config, ts.sys, SDK).options;
+  return ts.parseJsonConfigFileContent(config, ts.sys, SDK, {}, path).options;
 }
 
 /** A path in every package. */
