@@ -10,6 +10,7 @@ import { type OpenOptions, Room } from "./room.js";
 import type { TokenSource } from "./token.js";
 import type { Transport, TransportOption } from "./transport.js";
 
+/** What a client can be given when it is made. */
 export interface ClientOptions {
   /** The server: `wss://example.org`, with a path if it is mounted below one. `http(s)` will do as well. */
   readonly url: string;
@@ -24,12 +25,14 @@ export interface ClientOptions {
   readonly environment?: Partial<Environment>;
 }
 
+/** What a client tells, and with what: for `on`. */
 export type ClientEvents = {
   status: { readonly status: Status };
   /** The server will not have this client, in any room. `connect()` tries again. */
   refused: Refusal;
 };
 
+/** One connection to a server, for as many rooms as a page has. It is made with the first room that is opened. */
 export class Client {
   readonly #options: ClientOptions;
   readonly #emitter: Emitter<ClientEvents>;
@@ -51,6 +54,7 @@ export class Client {
     });
   }
 
+  /** How the connection is doing. */
   get status(): Status {
     return this.#link.status;
   }
@@ -93,6 +97,7 @@ export class Client {
     return this.#emitter.on(name, listener);
   }
 
+  /** Takes away a listener that `on` was given. */
   off<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): void {
     this.#emitter.off(name, listener);
   }

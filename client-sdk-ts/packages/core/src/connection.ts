@@ -12,6 +12,10 @@ import {
   WEBSOCKET_AGAIN_MS,
 } from "./transport.js";
 
+/**
+ * `connecting`: an attempt is under way, or the next one is waited for. `refused`: the server will not have this client, and
+ * nothing is tried before `connect()`. `disconnected`: nobody wants a connection.
+ */
 export type Status = "disconnected" | "connecting" | "connected" | "refused";
 
 /** Time to get a token. Over it: the attempt has failed. */

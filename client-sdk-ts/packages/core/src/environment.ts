@@ -5,29 +5,38 @@ import { ambientInflate, type Inflate } from "./inflate.js";
 /** The part of a WebSocket that is used: a browser's, node's or that of the package `ws`. */
 export interface Socket {
   binaryType: string;
+  /** It has opened. */
   // The event types of the implementations do not assign to each other; only these members are read.
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onopen: ((event: any) => void) | null;
+  /** A frame: `data` is an `ArrayBuffer`. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onmessage: ((event: any) => void) | null;
+  /** It is closed, or never opened: `code` and `reason` say why. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onclose: ((event: any) => void) | null;
+  /** Something went wrong. What it was, the close tells that follows. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onerror: ((event: any) => void) | null;
+  /** As that of a WebSocket: called while it is open. */
   send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** As that of a WebSocket. */
   close(code?: number, reason?: string): void;
 }
 
+/** What sockets are made with: the global `WebSocket`, or another one that is used in the same way. */
 export type SocketClass = new (url: string, protocols: string) => Socket;
 
 /** `visible`: the page is looked at again. Phones and laptops freeze what is not. */
 export type NetworkEvent = "online" | "offline" | "visible";
 
+/** Says when it may be worth to look after the connection. */
 export interface Network {
   /** Calls the listener at each event, and returns the way to stop that. */
   subscribe(listener: (event: NetworkEvent) => void): () => void;
 }
 
+/** The part of a request that is used. */
 export interface HttpRequest {
   readonly method?: "GET" | "POST" | "DELETE";
   readonly body?: Uint8Array<ArrayBuffer>;
@@ -36,12 +45,19 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
 }
 
+/** The part of a response that is used. */
 export interface HttpResponse {
   readonly status: number;
+  /** The body, as UTF-8. */
   text(): Promise<string>;
+  /** The body, as bytes. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
+/**
+ * What the package takes from the runtime. A test replaces timers and chance; node below 22 needs a `WebSocket`, such as that
+ * of the package `ws`.
+ */
 export interface Environment {
   readonly WebSocket: SocketClass;
   readonly network: Network;
@@ -49,7 +65,9 @@ export interface Environment {
   fetch(url: string, request?: HttpRequest): Promise<HttpResponse>;
   /** Unpacks what the server deflated. Null: the server sends it plain. */
   readonly inflate: Inflate | null;
+  /** As the global one. What it returns is given to `clearTimeout`. */
   setTimeout(run: () => void, ms: number): unknown;
+  /** As the global one. */
   clearTimeout(timer: unknown): void;
   /** Milliseconds since 1970. */
   now(): number;

@@ -1,5 +1,9 @@
 // What this package throws at the application, and how it hears what the application throws.
 
+/**
+ * `event_invalid`, `event_too_large`: what was given to `send` is no JSON, or too much. `client_destroyed`,
+ * `room_destroyed`: it has ended. `server_broken`: the server said what cannot be understood.
+ */
 export type ErrorCode =
   | "event_invalid"
   | "event_too_large"
@@ -20,6 +24,7 @@ export class RoomtoneError extends Error {
   }
 }
 
+/** Is told of what went wrong in a callback, where nobody could catch it. */
 export type Report = (error: unknown) => void;
 
 /** Tells the application, or the console; what it throws at that is the end of it. */

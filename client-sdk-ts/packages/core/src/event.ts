@@ -11,6 +11,7 @@ export type Json =
   | readonly Json[]
   | { readonly [name: string]: Json };
 
+/** What somebody else in the room sent with `send`. */
 export interface RoomEvent {
   /** Who said it, from the token; null for anonymous. */
   readonly user: string | null;

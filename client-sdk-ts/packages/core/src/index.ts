@@ -1,4 +1,4 @@
-// The map of the package, in reading order: a client, its rooms, what they show, and what can be replaced in them.
+/** The map of the package, in reading order: a client, its rooms, what they show, and what can be replaced in them. @module @roomtone/core */
 
 export { Client, type ClientEvents, type ClientOptions } from "./client.js";
 export type { Refusal } from "./close.js";

@@ -34,6 +34,7 @@ export interface OpenOptions {
   readonly connect?: boolean;
 }
 
+/** What a room on a connection of its own is made of. Rooms that share one are opened with `Client.open`. */
 export interface RoomOptions extends OpenOptions {
   /** The server: `wss://example.org`, with a path if it is mounted below one. `http(s)` will do as well. */
   readonly url: string;
@@ -47,6 +48,7 @@ export interface RoomOptions extends OpenOptions {
   readonly environment?: Partial<Environment>;
 }
 
+/** What a room tells, and with what: for `on`. */
 export type RoomEvents = {
   status: { readonly status: Status };
   /** Whether the document holds what the server holds. */
@@ -73,6 +75,10 @@ export type RoomEvents = {
   destroy: Room;
 };
 
+/**
+ * One document and the people in it, kept in step with the server: the provider that editors ask for. `doc` is the document,
+ * `awareness` the people, `saved` the answer to "is it saved?".
+ */
 export class Room {
   readonly name: string;
   readonly doc: Y.Doc;
@@ -161,6 +167,7 @@ export class Room {
     return this.doc;
   }
 
+  /** How the connection is doing; `refused` also where the server refuses this room alone. */
   get status(): Status {
     return this.#membership.status;
   }
@@ -218,6 +225,7 @@ export class Room {
     return this.#emitter.on(name, listener);
   }
 
+  /** Takes away a listener that `on` was given. */
   off<Name extends keyof RoomEvents>(name: Name, listener: Listener<RoomEvents[Name]>): void {
     this.#emitter.off(name, listener);
   }

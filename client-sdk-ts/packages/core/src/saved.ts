@@ -2,6 +2,7 @@
 
 import type { Status } from "./connection.js";
 
+/** Whether what was done here is on the server's disk. */
 export interface Saved {
   /**
    * `saved`: everything done here is on the server's disk. `saving`: changes are on their way.

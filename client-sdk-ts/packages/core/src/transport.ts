@@ -1,6 +1,8 @@
 // What a connection goes over: a WebSocket, or plain HTTP where a proxy lets none pass.
 
+/** What a connection goes over. */
 export type Transport = "websocket" | "http";
+/** `auto`: a WebSocket, and plain HTTP where a proxy lets none pass. */
 export type TransportOption = Transport | "auto";
 
 /** So many WebSockets in a row have to fail at an address that answers over HTTP before that is taken instead. */

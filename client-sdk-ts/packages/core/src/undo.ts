@@ -3,7 +3,9 @@
 import * as Y from "yjs";
 import type { Room } from "./room.js";
 
+/** The shared types whose changes are taken back, or the document for all of them. */
 export type UndoScope = ConstructorParameters<typeof Y.UndoManager>[0];
+/** The options of a `Y.UndoManager`. */
 export type UndoOptions = NonNullable<ConstructorParameters<typeof Y.UndoManager>[1]>;
 
 /**

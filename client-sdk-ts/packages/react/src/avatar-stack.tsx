@@ -9,6 +9,7 @@ import { type NameOf, type Person, usePersonOf } from "./person.js";
 /** Faces that are shown, unless the application wants another number. The rest becomes a number. */
 export const FACES_COUNT_MAX = 5;
 
+/** What `AvatarStack` shows, and how. */
 export interface AvatarStackProps {
   readonly max?: number;
   /** Whether this user is shown as well, first. */

@@ -22,7 +22,9 @@ export interface ChatLabels {
   readonly failed: string;
   readonly retry: string;
   readonly discard: string;
+  /** On the button under a message that opens its thread. */
   readonly replies: (count: number) => string;
+  /** Who is typing: one name at least. */
   readonly typing: (names: readonly string[]) => string;
 }
 
@@ -45,6 +47,7 @@ const LABELS: ChatLabels = {
       : `${names.join(" and ")} ${names.length === 1 ? "is" : "are"} typing…`,
 };
 
+/** What `Chat` shows, and how. */
 export interface ChatProps {
   readonly className?: string;
   readonly messageClassName?: string;

@@ -7,6 +7,7 @@ import { useOthers } from "./people.js";
 import { type NameOf, type Person, usePersonOf } from "./person.js";
 import type { AppPresence } from "./register.js";
 
+/** What `Cursors` shows, and how. */
 export interface CursorsProps {
   /** Where somebody's cursor is; null if they have none at present. Default: `cursor`, if that is a point. */
   readonly cursorOf?: (shown: AppPresence) => Point | null | undefined;

@@ -1,4 +1,4 @@
-// The map of the package, in reading order: the provider, what hooks read, and components that are ready to be styled.
+/** The map of the package, in reading order: the provider, what hooks read, and components that are ready to be styled. @module @roomtone/react */
 
 export { AvatarStack, type AvatarStackProps, FACES_COUNT_MAX } from "./avatar-stack.js";
 export { Chat, type ChatLabels, type ChatProps } from "./chat.js";

@@ -5,6 +5,7 @@ import { useRef } from "react";
 import { useScope } from "./context.js";
 import type { AppPresence } from "./register.js";
 
+/** Somebody as the components show them. The name is fit to be shown, as text. */
 export interface Person {
   /** One of their tabs. */
   readonly clientId: number;

@@ -25,8 +25,13 @@ type OwnRoomProps = SharedProps & RoomOptions & { readonly room?: undefined };
 /** A room that you have made, and that you destroy. */
 type GivenRoomProps = SharedProps & { readonly room: Room };
 
+/** A room of its own (`url`, `name` and whatever else `Room` takes), or yours (`room`). */
 export type RoomProviderProps = OwnRoomProps | GivenRoomProps;
 
+/**
+ * The room for everything below. One of its own is entered when the provider is mounted and left when it is gone; yours is
+ * neither connected nor destroyed.
+ */
 export function RoomProvider(props: RoomProviderProps): ReactNode {
   // What is below belongs to one room: in another it starts anew.
   return <KeyedProvider key={keyOf(props)} {...props} />;

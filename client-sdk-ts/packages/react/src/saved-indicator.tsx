@@ -5,6 +5,7 @@ import { type CSSProperties, type ReactNode, useEffect, useState } from "react";
 import { useScope } from "./context.js";
 import { useSaved } from "./room-state.js";
 
+/** What `SavedIndicator` says, and how. */
 export interface SavedIndicatorProps {
   readonly className?: string;
   /** What is said in each state. */

@@ -5,10 +5,12 @@ import { useSyncExternalStore } from "react";
 import * as Y from "yjs";
 import { useRoom } from "./context.js";
 
+/** Any shared type of Yjs. */
 // The parameter stands for a type's events, and no event is looked at here.
 // biome-ignore lint/suspicious/noExplicitAny: see above
 export type SharedType = Y.AbstractType<any>;
 
+/** Which changes are taken back, and which of them together. */
 export interface UndoOptions {
   /** Changes within this time are undone together. */
   readonly captureMs?: number;
@@ -16,13 +18,17 @@ export interface UndoOptions {
   readonly origins?: readonly unknown[];
 }
 
+/** The history of one's own changes. The same object until `canUndo` or `canRedo` changes. */
 export interface Undo {
   readonly canUndo: boolean;
   readonly canRedo: boolean;
+  /** Takes back the last step. */
   readonly undo: () => void;
+  /** Does again what was taken back last. */
   readonly redo: () => void;
   /** What comes next is undone by itself. */
   readonly stopCapturing: () => void;
+  /** Forgets all steps. */
   readonly clear: () => void;
 }
 

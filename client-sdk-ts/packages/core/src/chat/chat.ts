@@ -27,22 +27,27 @@ export interface ChatHost {
   readonly awareness: Awareness;
   readonly status: string;
   readonly user: string | null;
+  /** Returns the way to unsubscribe. */
   on(name: "status" | "role" | "destroy", listener: () => void): () => void;
+  /** What the server says about the chat. */
   on(name: "chat", listener: (news: ChatNews) => void): () => void;
   /** Returns the number that the answer will carry; null without a connection. */
   callChat(request: string): number | null;
 }
 
+/** What a chat can be given when it is made. */
 export interface ChatOptions {
   /** Messages that are fetched together. Default: 50. */
   readonly pageCount?: number;
   /** Is told what listeners throw, and what the server sends broken. */
   readonly onError?: Report;
   readonly environment?: Partial<Timing> & {
+    /** Bytes that nobody can guess: the keys of messages. */
     readonly randomBytes?: (count: number) => Uint8Array;
   };
 }
 
+/** What a message is about, beside its text. */
 export interface PostOptions {
   /** The `seq` of the message that this one answers. */
   readonly thread?: number | null;
@@ -123,6 +128,7 @@ export class Chat {
     return this.#read;
   }
 
+  /** Whether all there is to know is here. */
   get status(): ChatStatus {
     return this.#feed.isLive ? "live" : "connecting";
   }
@@ -142,6 +148,7 @@ export class Chat {
     return this.#typing.list;
   }
 
+  /** Opens the chat, once. Returns itself. */
   start(): this {
     if (this.#state !== "new") return this;
     this.#state = "started";
@@ -217,6 +224,7 @@ export class Chat {
     return this.#change({ delete: { seq } });
   }
 
+  /** Adds a reaction to the message, or with `on` false takes it back. Resolves when that is on the server's disk. */
   async react(seq: number, emoji: string, on = true): Promise<ChatMessage> {
     return this.#change({ react: { seq, emoji: checkEmoji(emoji), on } });
   }
@@ -273,6 +281,7 @@ export class Chat {
     this.#typing.hide();
   }
 
+  /** Ends the chat: nothing is asked or told any more, and what is on its way is not waited for. The room goes on. */
   destroy(): void {
     if (this.#state === "destroyed") return;
     const wasStarted = this.#state === "started";

@@ -24,6 +24,7 @@ const CODES = new Set<unknown>([
   "away",
 ]);
 
+/** What was asked of the chat and did not happen. */
 export class ChatError extends Error {
   override readonly name = "ChatError";
 

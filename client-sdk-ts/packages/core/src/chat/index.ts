@@ -1,4 +1,4 @@
-// The map of the chat, in reading order: the chat of a room, its messages, who is typing, and what can go wrong.
+/** The map of the chat, in reading order: the chat of a room, its messages, who is typing, and what can go wrong. @module @roomtone/core/chat */
 
 export {
   Chat,

@@ -2,6 +2,7 @@
 
 import { ChatError } from "./error.js";
 
+/** One emoji under a message, and who put it there. */
 export interface Reaction {
   readonly emoji: string;
   /** Who reacted so, in the order of the server. */

@@ -4,6 +4,7 @@ import { ChatError } from "./error.js";
 
 /** Characters of a message, without the white space around it. */
 export const TEXT_LENGTH_MAX = 4_096;
+/** Different people that one message may mention. */
 export const MENTIONS_COUNT_MAX = 16;
 /** Of one emoji, in UTF-8. */
 export const EMOJI_BYTES_MAX = 32;

@@ -16,6 +16,7 @@ export const TYPING_MS_MAX = 8_000;
 /** The field of the awareness state. */
 const FIELD = "typing";
 
+/** Somebody who is typing. */
 export interface Typist {
   /** Belongs to one tab. */
   readonly clientId: number;

@@ -13,6 +13,7 @@ export interface RoomLike {
   setEpoch?(epoch: number): void;
   /** The server has a document of another epoch, or none: 0. Nothing of this one was merged into it. */
   on(name: "replaced", listener: (event: { readonly epoch: number }) => void): () => void;
+  /** Whether the document holds what the server holds. */
   on(name: "sync", listener: (synced: boolean) => void): () => void;
 }
 

@@ -2,6 +2,7 @@
 
 /** The part of the Web Locks API that is used. */
 export interface Locks {
+  /** Holds the lock while `held` runs. Rejects when the signal comes first. */
   request(
     name: string,
     options: { readonly signal: AbortSignal },
@@ -11,13 +12,17 @@ export interface Locks {
 
 /** The part of a BroadcastChannel that is used. */
 export interface Channel {
+  /** Another tab told something: `data`. */
   // The event types of the implementations do not assign to each other; only `data` is read.
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onmessage: ((event: any) => void) | null;
+  /** Tells all other tabs. */
   postMessage(message: unknown): void;
+  /** Nothing is told or heard any more. */
   close(): void;
 }
 
+/** What offline work takes from the runtime; null for what is not there. */
 export interface OfflineEnvironment {
   readonly indexedDB: Pick<IDBFactory, "open"> | null;
   readonly IDBKeyRange: Pick<typeof IDBKeyRange, "bound"> | null;
@@ -26,7 +31,9 @@ export interface OfflineEnvironment {
   /** Without channels each tab writes for itself, and learns of the others through the database. */
   readonly openChannel: ((name: string) => Channel) | null;
   readonly crypto: Pick<Crypto, "subtle" | "getRandomValues"> | null;
+  /** As the global one. What it returns is given to `clearTimeout`. */
   setTimeout(run: () => void, ms: number): unknown;
+  /** As the global one. */
   clearTimeout(timer: unknown): void;
   /** Milliseconds since 1970. */
   now(): number;

@@ -1,5 +1,6 @@
 // Why work cannot be kept on this device, by a code that programs read and a hint that people do.
 
+/** The reasons, for programs. Each has a hint for people: `OfflineError.hint`. */
 export type OfflineErrorCode =
   | "options"
   | "unsupported"
@@ -35,6 +36,7 @@ const HINTS: { readonly [Code in OfflineErrorCode]: string } = {
   failed: "See the cause.",
 };
 
+/** Why work cannot be kept on this device. `code` is for programs and stays, `hint` is for people. */
 export class OfflineError extends Error {
   override readonly name = "OfflineError";
   readonly code: OfflineErrorCode;

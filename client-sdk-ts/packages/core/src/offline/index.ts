@@ -1,4 +1,4 @@
-// The map of offline work, in reading order: a document on this device, the bridge to its room, what can be replaced.
+/** The map of offline work, in reading order: a document on this device, the bridge to its room, what can be replaced. @module @roomtone/core/offline */
 
 export { attachOffline, type RoomLike, savedWhere } from "./attach.js";
 export type { Channel, Locks, OfflineEnvironment } from "./environment.js";

@@ -14,6 +14,7 @@ import { Store } from "./store.js";
 /** The database that is used where no other is named. */
 export const DATABASE_NAME = "roomtone-offline";
 
+/** What is kept, where, and how. */
 export interface OfflineOptions {
   /** The name of the room. */
   readonly name: string;
@@ -34,6 +35,7 @@ export interface OfflineOptions {
  */
 export type OfflineState = "open" | "replaced" | "unavailable" | "closed";
 
+/** Whether the document is on this device's disk. */
 export interface OfflineSaved {
   /**
    * `saved`: everything in the document is on this device's disk. `saving`: some of it is on its way there.
@@ -46,6 +48,7 @@ export interface OfflineSaved {
   readonly lastSavedAt: number | null;
 }
 
+/** What an offline document tells, and with what: for `on`. */
 export type OfflineEvents = {
   state: OfflineState;
   saved: OfflineSaved;
@@ -70,6 +73,7 @@ export async function openOffline(options: OfflineOptions): Promise<Offline> {
   return offline;
 }
 
+/** A document that is kept on this device: what `openOffline` resolves with. */
 export class Offline {
   readonly name: string;
   readonly doc: Y.Doc;
@@ -130,6 +134,7 @@ export class Offline {
     this.#refreshSaved();
   }
 
+  /** Whether anything is kept. */
   get state(): OfflineState {
     return this.#state;
   }
@@ -157,6 +162,7 @@ export class Offline {
     return this.#emitter.on(name, listener);
   }
 
+  /** Takes away a listener that `on` was given. */
   off<Name extends keyof OfflineEvents>(name: Name, listener: Listener<OfflineEvents[Name]>): void {
     this.#emitter.off(name, listener);
   }

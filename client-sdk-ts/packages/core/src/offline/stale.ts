@@ -5,6 +5,7 @@ import { OfflineError, offlineError } from "./error.js";
 import type { Seal } from "./seal.js";
 import { bytesOf, type Lineage, type Store } from "./store.js";
 
+/** What the document was before the server replaced it, whole, until it is discarded. */
 export class StaleCopy {
   /** Of which epoch it is, 0 where it never met the server. */
   readonly epoch: number;

@@ -7,10 +7,12 @@ import { type Point, pointOf } from "./point.js";
 import type { Other, Presence } from "./presence.js";
 import { type Timing, timing } from "./timing.js";
 
+/** Where somebody's cursor is drawn at this moment. */
 export interface Cursor<T> extends Point {
   readonly other: Other<T>;
 }
 
+/** How cursors are read from what people show, and drawn. */
 export interface CursorOptions<T> {
   /** Where somebody's cursor is; null if they have none at present. Default: `state.cursor`, if that is a point. */
   readonly cursorOf?: (state: T) => Point | null | undefined;
@@ -28,6 +30,7 @@ interface Track<T> {
   last: Point;
 }
 
+/** The cursors of others, a fixed lag behind what arrived, so that they glide. `cursorTracker()` makes one. */
 export class CursorTracker<T extends object> {
   readonly #presence: Presence<T>;
   readonly #cursorOf: (state: T) => Point | null | undefined;
@@ -76,6 +79,7 @@ export class CursorTracker<T extends object> {
     };
   }
 
+  /** Draws and follows nothing any more. */
   destroy(): void {
     this.#unsubscribe();
     this.#drawers.clear();
@@ -150,6 +154,7 @@ export class CursorTracker<T extends object> {
   }
 }
 
+/** Follows the cursors of others, until it is destroyed. */
 export function cursorTracker<T extends object>(
   presence: Presence<T>,
   options?: CursorOptions<T>,

@@ -4,6 +4,7 @@ import * as fn from "lib0/function";
 import { guard, type Report, reporter } from "../error.js";
 import type { Presence } from "./presence.js";
 
+/** What is followed, and what happens at the end. */
 export interface FollowOptions<T, Viewport> {
   /** What somebody looks at; null if they do not say. Default: `state.viewport`. */
   readonly viewportOf?: (state: T) => Viewport | null | undefined;
@@ -13,10 +14,12 @@ export interface FollowOptions<T, Viewport> {
   readonly onError?: Report;
 }
 
+/** Somebody who is followed. */
 export interface Following {
   readonly clientId: number;
   /** False as soon as it has ended, for whichever reason. */
   readonly active: boolean;
+  /** Ends it. `onEnd` is not called. */
   stop(): void;
 }
 

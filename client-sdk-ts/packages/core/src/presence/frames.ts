@@ -2,7 +2,9 @@
 
 /** A browser's `requestAnimationFrame`, or what a test has for it. */
 export interface Frames {
+  /** Runs this with the next frame. What it returns is given to `cancel`. */
   request(run: () => void): unknown;
+  /** What was requested does not run. */
   cancel(frame: unknown): void;
 }
 

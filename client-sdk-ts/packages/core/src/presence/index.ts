@@ -1,4 +1,4 @@
-// The map of presence, in reading order: who is here, their colours, their places, and how these are drawn.
+/** The map of presence, in reading order: who is here, their colours, their places, and how these are drawn. @module @roomtone/core/presence */
 
 export type { Report } from "../error.js";
 export { colorOf, colorsOf, PALETTE, type PersonId } from "./color.js";

@@ -1,5 +1,6 @@
 // A place on a plane, in whatever units the application shares: pixels of a page, or units of a canvas.
 
+/** A place: `x` to the right, `y` down, in the units that the application shares. */
 export interface Point {
   readonly x: number;
   readonly y: number;

@@ -4,6 +4,7 @@ import type { Point } from "./point.js";
 
 /** The part of an element that is used. */
 export interface PointerTarget extends EventTarget {
+  /** Where the element is, in the coordinates of the pointer. */
   getBoundingClientRect(): { readonly left: number; readonly top: number };
 }
 

@@ -50,6 +50,7 @@ export function indexOf(type: Sequence, position: unknown): number | null {
   }
 }
 
+/** Where a shared selection is now. Null if either end has no place in this type. */
 export function rangeOf(type: Sequence, range: unknown): Range | null {
   if (typeof range !== "object" || range === null) return null;
   const { anchor: from, head: to } = range as { anchor?: unknown; head?: unknown };

@@ -33,6 +33,7 @@ export interface Other<T> {
   readonly color: string;
 }
 
+/** What is shown, and how what others show is read. */
 export interface PresenceOptions<T extends object> {
   /** What is shown from the beginning. */
   readonly initial?: T;
@@ -113,6 +114,7 @@ export class Presence<T extends object> {
     return this.#color;
   }
 
+  /** The one with this client id, if they are here. */
   other(clientId: number): Other<T> | undefined {
     return this.#entries.get(clientId)?.other;
   }
@@ -153,6 +155,7 @@ export class Presence<T extends object> {
     return this.#emitter.on("change", listener);
   }
 
+  /** Takes back what it showed, and follows nobody any more. The room goes on. */
   destroy(): void {
     if (this.#state === "destroyed") return;
     const wasStarted = this.#state === "started";

@@ -2,6 +2,7 @@
 
 import type { Environment } from "../environment.js";
 
+/** The clock and the timers that are used. */
 export type Timing = Pick<Environment, "setTimeout" | "clearTimeout" | "now">;
 
 /** The timing of this runtime, with some of it replaced. */
