@@ -234,6 +234,8 @@ fn doc_id(id: &str) -> Result<DocId, Problem> {
 
 /// The caller's claims, if they reach `least` in this document.
 fn authorize(app: &App, uri: &Uri, headers: &HeaderMap, doc: &DocId, least: Role) -> Result<Claims, Problem> {
+    // A page anywhere can send a body of bytes to a server on its visitor's machine, and needs nobody's leave for it.
+    socket::check_origin(app, headers)?;
     let claims = app.auth().claims(socket::token_of(uri, headers).as_deref())?;
     let role = claims.role_in(doc)?;
     if role < least {

@@ -288,3 +288,28 @@ async fn a_full_house_says_so() {
     assert_eq!(answer.status, 503);
     assert!(answer.head.contains("retry-after"));
 }
+
+/// A page that somebody visits while a server of theirs runs reads and writes none of its documents.
+#[tokio::test]
+async fn a_foreign_page_reads_and_writes_nothing_on_an_open_server() {
+    let world = World::new();
+    let served = world.serve(Authenticator::open(SECRET)).await;
+    let update = yjs::insert(7, 0, "x");
+    let calls: [(&str, &str, &[u8]); 6] = [
+        ("POST", "/d/notes/update", update.bytes()),
+        ("POST", "/doc/notes/update", update.bytes()),
+        ("GET", "/d/notes/as-update", b""),
+        ("GET", "/doc/notes/as-update", b""),
+        ("POST", "/doc/new", b""),
+        ("POST", "/doc/notes/auth", b""),
+    ];
+    for (method, path, body) in calls {
+        for origin in ["https://evil.example", "null"] {
+            let refused = request(served.address, method, path, &[("origin", origin)], body).await;
+            assert_eq!(refused.status, 403, "{method} {path} from {origin}");
+        }
+        let headers = [("origin", "http://localhost:5173")];
+        let ours = request(served.address, method, path, &headers, body).await;
+        assert_eq!(ours.status, 200, "{method} {path}: {}", ours.text());
+    }
+}
