@@ -36,7 +36,14 @@ function show(): void {
   }
   document.title = "Roomtone";
   const hasToken = token !== "";
-  app.replaceChildren(joinPage({ room, name: name || rememberedName(), hasToken, onJoin: (start) => void enter(start) }));
+  app.replaceChildren(
+    joinPage({
+      room,
+      name: name || rememberedName(),
+      hasToken,
+      onJoin: (start) => void enter(start),
+    }),
+  );
 }
 
 async function enter({ room, name }: Start): Promise<void> {

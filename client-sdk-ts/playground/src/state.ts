@@ -6,8 +6,6 @@ import { h } from "./element.js";
 
 /** How long everything must stay saved before it says so, or the word would flicker with every key. */
 const SAVED_SETTLE_MS = 400;
-/** How long the disk of this device may take before it says that it is at work. */
-const KEEPING_SETTLE_MS = 300;
 
 export type ConnectionState =
   | "connecting"
@@ -118,6 +116,7 @@ export function savedPill() {
   const paint = (saved: Saved, kept: Keeping) => {
     element.dataset.state = saved.state;
     element.dataset.unsaved = String(saved.unsaved);
+    element.dataset.keeping = kept;
     element.title =
       saved.state === "saved"
         ? `Everything is on the server’s disk${saved.lastSavedAt === null ? "" : ` since ${new Date(saved.lastSavedAt).toLocaleTimeString()}`}`
@@ -138,11 +137,11 @@ export function savedPill() {
         timer = setTimeout(() => paint(saved, kept), SAVED_SETTLE_MS);
       } else if (
         saved.state === "offline" &&
-        kept === "keeping" &&
-        element.dataset.state === "offline"
+        kept === "kept" &&
+        element.dataset.keeping === "keeping"
       ) {
         // The disk answers within a few milliseconds of each key.
-        timer = setTimeout(() => paint(saved, kept), KEEPING_SETTLE_MS);
+        timer = setTimeout(() => paint(saved, kept), SAVED_SETTLE_MS);
       } else {
         paint(saved, kept);
       }

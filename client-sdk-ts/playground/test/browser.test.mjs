@@ -128,43 +128,46 @@ visit(
   },
 );
 
-visit("what is written offline outlives the tab, and reaches the server with the next one", async () => {
-  const room = newRoom();
-  const ada = await Visitor.create();
-  const grace = await Visitor.create();
-  await ada.join(room, "Ada");
-  await grace.join(room, "Grace");
-  await ada.type("editor", "Before.");
-  await grace.sees("editor", "Before.");
-  await ada.saved();
-  await switchOff(ada);
-  await ada.type("editor", " From a train.");
-  await grace.type("editor", " From the pier.");
-  await ada.sees("saved", "kept on this device");
-  await grace.saved();
-  // Another tab of the same browser has it without a server.
-  const beside = await ada.tab();
-  await beside.join(room, "Ada");
-  await beside.sees("editor", "From a train.");
-  await beside.saved();
-  await grace.sees("editor", "From a train.");
-  await beside.page.close();
+visit(
+  "what is written offline outlives the tab, and reaches the server with the next one",
+  async () => {
+    const room = newRoom();
+    const ada = await Visitor.create();
+    const grace = await Visitor.create();
+    await ada.join(room, "Ada");
+    await grace.join(room, "Grace");
+    await ada.type("editor", "Before.");
+    await grace.sees("editor", "Before.");
+    await ada.saved();
+    await switchOff(ada);
+    await ada.type("editor", " From a train.");
+    await grace.type("editor", " From the pier.");
+    await ada.sees("saved", "kept on this device");
+    await grace.saved();
+    // Another tab of the same browser has it without a server.
+    const beside = await ada.tab();
+    await beside.join(room, "Ada");
+    await beside.sees("editor", "From a train.");
+    await beside.saved();
+    await grace.sees("editor", "From a train.");
+    await beside.page.close();
 
-  await ada.type("editor", " From a tunnel.");
-  await ada.sees("saved", "kept on this device");
-  await ada.page.close();
-  await ada.open();
-  await ada.join(room, "Ada");
-  await ada.sees("editor", "From a tunnel.");
-  await ada.saved();
-  for (const words of ["Before.", "From a train.", "From the pier.", "From a tunnel."]) {
-    await grace.sees("editor", words);
-  }
-  await until("both see the same", async () => (await ada.words()) === (await grace.words()));
-  // Nothing is there twice.
-  assert.equal((await grace.words()).split("From a train.").length, 2);
-  assert.equal((await grace.words()).split("From a tunnel.").length, 2);
-});
+    await ada.type("editor", " From a tunnel.");
+    await ada.sees("saved", "kept on this device");
+    await ada.page.close();
+    await ada.open();
+    await ada.join(room, "Ada");
+    await ada.sees("editor", "From a tunnel.");
+    await ada.saved();
+    for (const words of ["Before.", "From a train.", "From the pier.", "From a tunnel."]) {
+      await grace.sees("editor", words);
+    }
+    await until("both see the same", async () => (await ada.words()) === (await grace.words()));
+    // Nothing is there twice.
+    assert.equal((await grace.words()).split("From a train.").length, 2);
+    assert.equal((await grace.words()).split("From a tunnel.").length, 2);
+  },
+);
 
 visit("who comes with a token leaves nothing on the device", async () => {
   const room = newRoom();
@@ -219,7 +222,9 @@ visit("what awareness carries is cleaned: a style in a colour, a name without en
       return stringify(value, ...rest);
     };
   });
-  await mallory.join(room, "Mallory");
+  // Of a guest the server says the name itself; of whoever shows something else it knows none.
+  await mallory.page.goto(`${server.url}/?room=${room}&name=Mallory&token=none`);
+  await mallory.connected();
   await mallory.type("editor", "hello");
   await ada.sees("caret", "M".repeat(40));
   await mallory.get("tab-code").click();

@@ -169,7 +169,11 @@ describe("dropping", () => {
 });
 
 describe("requests, which take the place of sockets where none pass", () => {
-  const response = { status: 204, text: async () => "", arrayBuffer: async () => new ArrayBuffer(0) };
+  const response = {
+    status: 204,
+    text: async () => "",
+    arrayBuffer: async () => new ArrayBuffer(0),
+  };
 
   test("they take their time, each way", async () => {
     const asked: string[] = [];

@@ -59,7 +59,8 @@ export class Visitor {
     page.on("console", (message) => {
       // A policy violation is an error on the console too.
       if (message.type() !== "error" && message.type() !== "warning") return;
-      if (this.outage && /WebSocket connection|ERR_CONNECTION|status of 426/.test(message.text())) return;
+      if (this.outage && /WebSocket connection|ERR_CONNECTION|status of 426/.test(message.text()))
+        return;
       this.problems.push(message.text());
     });
     page.on("request", (request) => {

@@ -282,7 +282,8 @@ export class Connection {
   }
 
   #doubtLater(transport: Transport): void {
-    if (transport === "websocket" && this.#choice.isFree) this.#after(DOUBT_MS, () => this.#doubt());
+    if (transport === "websocket" && this.#choice.isFree)
+      this.#after(DOUBT_MS, () => this.#doubt());
   }
 
   /** The WebSocket hangs. Who gets an answer to a later plain request would wait for it in vain. */

@@ -177,9 +177,7 @@ export function chatPanel(room: Room, roster: Roster, announcer: Announcer) {
   }
 
   function awayText(): string {
-    return chat.status === "live"
-      ? ""
-      : "Not connected. What you write is sent when you are back.";
+    return chat.status === "live" ? "" : "Not connected. What you write is sent when you are back.";
   }
 
   /** What is refused is said, to eyes and ears. */
