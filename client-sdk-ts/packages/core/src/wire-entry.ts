@@ -1,10 +1,11 @@
-// The entry for those who look at what goes over the wire, and do not speak on it.
+// The entry for tools that look at what goes over the wire.
 
 export {
   type Addressed,
   type ClientMessage,
   CONNECTION,
   decodeFrame,
+  encodeMessage,
   type ServerMessage,
   TYPE,
 } from "./wire.js";
