@@ -25,16 +25,20 @@ export function countText(count: number, one: string, many = `${one}s`): string 
 
 export function bytesText(bytes: number): string {
   if (bytes < KIBIBYTE) return `${bytes} B`;
-  if (bytes < MEBIBYTE) return `${(bytes / KIBIBYTE).toFixed(1)} KiB`;
-  return `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
+  if (bytes < MEBIBYTE) return `${tenths(bytes / KIBIBYTE)} KiB`;
+  return `${tenths(bytes / MEBIBYTE)} MiB`;
 }
 
 export function durationText(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 10) return `${tenths(ms)} ms`;
   if (ms < SECOND_MS) return `${Math.round(ms)} ms`;
-  if (ms < MINUTE_MS) return `${(ms / SECOND_MS).toFixed(1)} s`;
+  if (ms < MINUTE_MS) return `${tenths(ms / SECOND_MS)} s`;
   if (ms < HOUR_MS) return `${Math.round(ms / MINUTE_MS)} min`;
-  return `${(ms / HOUR_MS).toFixed(1)} h`;
+  return `${tenths(ms / HOUR_MS)} h`;
+}
+
+function tenths(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
 
 /** Whole seconds: what counts them does not flicker. */
@@ -55,9 +59,12 @@ export function clockText(atMs: number): string {
 
 /** What was typed or sent, with what cannot be seen spelled out, so that it can neither hide nor turn anything around. */
 export function visible(text: string): string {
-  return text.replace(UNSEEN, (unseen) =>
-    unseen === JOINER ? unseen : `\\u${unseen.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return text.replace(UNSEEN, (unseen) => (unseen === JOINER ? unseen : spelledOut(unseen)));
+}
+
+function spelledOut(letter: string): string {
+  const hex = (letter.codePointAt(0) ?? 0).toString(16);
+  return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, "0")}`;
 }
 
 /** The beginning, and how much more there is. */

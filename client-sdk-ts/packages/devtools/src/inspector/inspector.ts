@@ -1,7 +1,7 @@
 // Listens to what a room says and hears, and keeps the last of it. Costs little: nothing is decoded before it is shown.
 
 import type { Environment } from "@roomtone/core";
-import type { Frame, WireEvent, WireEventContent } from "./frame.js";
+import type { Direction, Frame, WireEvent, WireEventContent } from "./frame.js";
 import type { Passed, Recorder } from "./recorder.js";
 import { Ring } from "./ring.js";
 import { searchFrame } from "./secrets.js";
@@ -144,16 +144,20 @@ export class Inspector {
     };
   }
 
-  #keep({ body, isRepeat = false, ...rest }: Passed, atMs: number, tickMs: number): void {
+  /** Runs for each frame, whether anybody looks or not. */
+  #keep(passed: Passed, atMs: number, tickMs: number): void {
+    const { connection, transport, direction, bytes, isRepeat = false } = passed;
     this.#lastFrame += 1;
-    this.#traffic.add(rest.direction, rest.bytes, tickMs);
+    const number = this.#lastFrame;
+    this.#traffic.add(direction, bytes, tickMs);
     // A copy: the sender may use its bytes again, and a large frame must not stay for its beginning.
-    const kept = body?.slice(0, this.#bodyBytesMax) ?? null;
-    const frame = { ...rest, number: this.#lastFrame, atMs, tickMs, body: kept, isRepeat };
-    const found = kept === null ? "nothing" : search(frame, kept);
+    let body = passed.body?.slice(0, this.#bodyBytesMax) ?? null;
+    const found = body === null ? "nothing" : search(body, bytes, direction);
     // A broken frame of the server is worth a look. In one of ours there might be a token somewhere.
-    const isSafe = found !== "broken" || frame.direction === "down";
-    this.#frames.push(isSafe ? frame : { ...frame, body: null });
+    if (found === "broken" && direction === "up") body = null;
+    const about = { number, connection, transport, direction, atMs, tickMs };
+    const frame = { ...about, bytes, body, isRepeat };
+    this.#frames.push(frame);
     if (found === "a landmark") this.#landmarks.push(frame);
     this.#tell();
   }
@@ -178,7 +182,7 @@ function guard(run: () => void): void {
   }
 }
 
-function search({ direction, bytes }: Frame, kept: Uint8Array) {
+function search(kept: Uint8Array, bytes: number, direction: Direction) {
   const options = { isWhole: kept.length === bytes, isOurs: direction === "up" };
   try {
     return searchFrame(kept, options).isLandmark ? "a landmark" : "nothing";

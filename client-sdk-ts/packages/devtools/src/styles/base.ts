@@ -6,10 +6,6 @@ export const BASE = `
   block-size: 26rem;
   min-inline-size: 0;
   overflow: hidden;
-  background: var(--bg);
-  color: var(--ink);
-  font: 400 var(--text-m) / 1.5 var(--sans);
-  font-variant-numeric: tabular-nums;
 }
 :host([hidden]) {
   display: none;
@@ -44,9 +40,16 @@ button, select {
 }
 
 .devtools {
+  /* What the page says of this element stays outside, and what all elements inherit. */
+  all: initial;
+  color-scheme: inherit;
   display: grid;
-  grid-template-rows: auto auto minmax(0, 1fr);
+  grid-template: auto auto minmax(0, 1fr) / minmax(0, 1fr);
   block-size: 100%;
+  background: var(--bg);
+  color: var(--ink);
+  font: 400 var(--text-m) / 1.5 var(--sans);
+  font-variant-numeric: tabular-nums;
   container: devtools / inline-size;
 }
 .head {
@@ -111,6 +114,7 @@ button, select {
   border: 0;
   background: none;
   color: var(--ink-2);
+  font-weight: 500;
   cursor: pointer;
   transition: color 120ms;
 }
@@ -128,7 +132,6 @@ button, select {
 }
 .tab[aria-selected="true"] {
   color: var(--accent);
-  font-weight: 600;
 }
 .tab[aria-selected="true"]::after {
   background: var(--accent);
@@ -144,7 +147,7 @@ button, select {
   padding: 0;
   overflow: hidden;
 }
-section + section {
+section + section, .facts + section {
   margin-block-start: var(--space-4);
 }
 h2 {
@@ -160,6 +163,7 @@ h2 {
 .columns > section {
   min-inline-size: 0;
   margin: 0;
+  overflow-x: auto;
 }
 .hint, .empty {
   color: var(--ink-3);
@@ -170,6 +174,9 @@ h2 {
 .count {
   color: var(--ink-3);
   font-size: var(--text-s);
+}
+.count + * {
+  margin-block-start: var(--space-1);
 }
 .button, select {
   min-block-size: 1.75rem;
@@ -211,7 +218,8 @@ h2 {
 
 .facts {
   display: grid;
-  gap: var(--space-1);
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr));
+  gap: var(--space-1) 2rem;
 }
 .facts > div {
   display: grid;

@@ -31,7 +31,7 @@ export const LISTS = `
 
 .messages-view {
   display: grid;
-  grid-template-rows: auto minmax(0, 1fr);
+  grid-template: auto minmax(0, 1fr) / minmax(0, 1fr);
   block-size: 100%;
 }
 .messages-view > .hint {
@@ -48,7 +48,7 @@ export const LISTS = `
 .split {
   display: grid;
   grid-row: 2;
-  grid-template-rows: minmax(0, 1fr);
+  grid-template: minmax(0, 1fr) / minmax(0, 1fr);
   min-block-size: 0;
 }
 .split:has(.detail:not([hidden])) {
@@ -156,24 +156,21 @@ thead th {
   grid-template-columns: 5rem minmax(0, 1fr);
 }
 
-.people {
-  margin-block-start: var(--space-2);
-}
 .people > li {
   border-block-start: 1px solid var(--line);
 }
-.people summary {
+summary.person {
   display: grid;
-  grid-template-columns: auto minmax(0, 1fr) auto 7rem 6.5rem 5rem;
+  grid-template-columns: auto minmax(0, 1fr) 7rem 6.5rem 5rem;
   align-items: center;
   gap: var(--space-2);
   min-block-size: 2.125rem;
   cursor: pointer;
 }
-.people summary:hover {
+summary.person:hover {
   background: var(--hover);
 }
-.people .tree {
+.people > li > details > .tree {
   padding: 0 0 var(--space-2) 1.125rem;
 }
 .swatch {
@@ -181,6 +178,12 @@ thead th {
   block-size: 0.625rem;
   border-radius: 50%;
   background: var(--line-strong);
+}
+.person-who {
+  display: flex;
+  align-items: center;
+  gap: var(--space-2);
+  min-inline-size: 0;
 }
 .person-name {
   overflow: hidden;
@@ -202,11 +205,18 @@ thead th {
 .clocks tbody tr {
   border-block-start: 1px solid var(--line);
 }
+.clocks th {
+  white-space: normal;
+}
 .clocks tbody th {
   font-weight: 400;
 }
-.clocks .kind {
-  margin-inline-start: var(--space-2);
+.clocks th:last-child, .clocks td:last-child {
+  padding-inline-end: 0;
+}
+.clocks th .kind {
+  display: inline-block;
+  margin-inline-start: var(--space-1);
 }
 
 @container devtools (max-width: 36rem) {
@@ -221,10 +231,10 @@ thead th {
     border-inline-start: 0;
     border-block-start: 1px solid var(--line);
   }
-  .people summary {
-    grid-template-columns: auto minmax(0, 1fr) auto auto;
+  summary.person {
+    grid-template-columns: auto minmax(0, 1fr) auto;
   }
-  .people .person-client, .people .person-clock {
+  .person-client, .person-clock {
     display: none;
   }
 }
@@ -241,6 +251,9 @@ thead th {
   }
   .messages .size {
     display: none;
+  }
+  .clocks th, .clocks td {
+    padding-inline-end: var(--space-1);
   }
 }
 `;

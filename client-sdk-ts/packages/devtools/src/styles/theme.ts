@@ -56,8 +56,6 @@ function declarations(theme: typeof LIGHT, scheme: string): string {
 
 export const THEME = `
 :host {
-  /* Nothing of the page gets in but what it says of this element itself. */
-  all: initial;
   --sans: ui-sans-serif, system-ui, sans-serif;
   --mono: ui-monospace, "SF Mono", Menlo, Consolas, monospace;
   --text-s: 0.75rem;

@@ -18,11 +18,16 @@ export interface Level {
 const STEPS = [1, 2, 5, 10];
 
 /** The next round number: an axis that ends with it does not jump at each value. */
-export function roundUp(value: number): number {
+function decimalAbove(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   const step = STEPS.find((each) => each * power >= value) ?? 10;
   return step * power;
+}
+
+/** For bytes. */
+function binaryAbove(value: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(value, 16)));
 }
 
 /** Dots joined by a line, in their order. Returns what stands at the upper end. */
@@ -32,12 +37,12 @@ export function drawLines(
   levels: readonly Level[],
 ): number {
   const values = series.flatMap((each) => each.values).filter((value) => value !== null);
-  const top = roundUp(Math.max(...values, ...levels.map(({ value }) => value), 0));
+  const top = decimalAbove(Math.max(...values, ...levels.map(({ value }) => value), 0));
   const y = (value: number) => round(100 - (value / top) * 100);
   const shapes = series.flatMap(({ name, values: all }) => {
     const count = Math.max(all.length - 1, 1);
     const points = all.flatMap((value, index) =>
-      value === null ? [] : [`${round((index / count) * 100)} ${y(value)}`],
+      value === null ? [] : [`${round(1 + (index / count) * 98)} ${y(value)}`],
     );
     return [
       path(
@@ -53,9 +58,9 @@ export function drawLines(
   return top;
 }
 
-/** Bars from the middle: the first series up, the second down. Returns what stands at either end. */
+/** Bytes as bars from the middle: the first series up, the second down. Returns what stands at either end. */
 export function drawBars(field: SVGSVGElement, up: Series, down: Series): number {
-  const top = roundUp(Math.max(...[...up.values, ...down.values].map((value) => value ?? 0)));
+  const top = binaryAbove(Math.max(...[...up.values, ...down.values].map((value) => value ?? 0)));
   const bars = [
     { ...up, sign: -1 },
     { ...down, sign: 1 },

@@ -65,7 +65,10 @@ export function latencyView(): View {
 
 type Figure = ReturnType<typeof figure>;
 
-function drawLatency({ graph, top, left, right }: Figure, samples: readonly Sample[]): void {
+function drawLatency(
+  { graph, top, left, middle, right }: Figure,
+  samples: readonly Sample[],
+): void {
   const saved = valuesOf(samples, "saved");
   const levels = [
     { name: "p50", value: percentile(saved, 0.5) },
@@ -81,8 +84,9 @@ function drawLatency({ graph, top, left, right }: Figure, samples: readonly Samp
   );
   setText(left, ends[0] ?? "");
   setText(right, ends[1] ?? "");
-  const said = levels.map(({ name, value }) => `${name} ${durationText(value)}`);
-  graph.setAttribute("aria-label", ["Time from a change to its save", ...said].join(", "));
+  const said = levels.map(({ name, value }) => `${name} ${durationText(value)}`).join(", ");
+  setText(middle, said === "" ? "" : `┄ saved: ${said}`);
+  graph.setAttribute("aria-label", `Time from a change to its save: ${said || "not known"}`);
 }
 
 function drawTraffic({ graph, top, left, right }: Figure, seconds: readonly Second[]): void {
@@ -108,11 +112,12 @@ function figure(label: string) {
   graph.setAttribute("aria-label", label);
   const top = h("span", { class: "top" });
   const left = h("span", { class: "left" });
+  const middle = h("span");
   const right = h("span", { class: "right" });
   const plot = h("div", { class: "plot" });
   plot.append(graph, top);
-  const element = h("figure", {}, plot, h("figcaption", {}, left, right));
-  return { element, graph, top, left, right };
+  const element = h("figure", {}, plot, h("figcaption", {}, left, middle, right));
+  return { element, graph, top, left, middle, right };
 }
 
 function statsTable() {

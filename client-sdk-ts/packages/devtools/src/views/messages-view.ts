@@ -213,7 +213,8 @@ function rowsOf(frames: readonly Frame[], filter: Filter): Row[] {
 
 function rowKey(row: Row): string {
   if ("message" in row) return `${row.message.frame.number}.${row.message.index}`;
-  return `after ${row.after}`;
+  // What is missing grows as more is not kept.
+  return `after ${row.after}, ${row.missingCount}`;
 }
 
 function messageRow(message: Message, roomName: string | null): HTMLTableRowElement {

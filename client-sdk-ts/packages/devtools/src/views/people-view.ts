@@ -39,7 +39,7 @@ export function peopleView(): View {
       people.update(all.slice(0, PEOPLE_COUNT_MAX));
       setText(count, countText(all.length, "client here", "clients here"));
       more.hidden = all.length <= PEOPLE_COUNT_MAX;
-      setText(more, `… ${numberText(all.length - PEOPLE_COUNT_MAX)} more`);
+      setText(more, `… ${numberText(Math.max(0, all.length - PEOPLE_COUNT_MAX))} more`);
     },
   };
 }
@@ -70,8 +70,12 @@ function personEntry({ client, isSelf }: Person) {
       "summary",
       { class: "person" },
       dot,
-      name,
-      h("span", { class: "kind" }, isSelf ? "this client" : ""),
+      h(
+        "span",
+        { class: "person-who" },
+        name,
+        h("span", { class: "kind" }, isSelf ? "this client" : ""),
+      ),
       h("span", { class: "person-client" }, String(client)),
       clock,
       age,

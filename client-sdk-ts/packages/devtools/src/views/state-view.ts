@@ -89,7 +89,7 @@ export function stateView(): View {
     const all = clocksOf(room, server);
     clocks.update(all.slice(0, CLIENTS_COUNT_MAX));
     more.hidden = all.length <= CLIENTS_COUNT_MAX;
-    setText(more, `… ${numberText(all.length - CLIENTS_COUNT_MAX)} more`);
+    setText(more, `… ${numberText(Math.max(0, all.length - CLIENTS_COUNT_MAX))} more`);
   }
 
   return { element: h("div", {}, missing, content), draw };
