@@ -3,7 +3,7 @@
 import * as Y from "yjs";
 import type { Inspector } from "./inspector/inspector.js";
 import { Ring } from "./inspector/ring.js";
-import { LatencyMeter } from "./latency.js";
+import { LatencyMeter, type Unconfirmed } from "./latency.js";
 import { type LogEntry, messageEntry } from "./log.js";
 import { type Message, messagesOf } from "./messages/message.js";
 
@@ -28,6 +28,7 @@ export class Digest {
   readonly #serverStates = new Map<string, ServerState>();
   #welcome: WelcomeFacts | null = null;
   #lastFrame = 0;
+  #lastEvent = 0;
 
   constructor(inspector: Inspector) {
     this.inspector = inspector;
@@ -50,14 +51,28 @@ export class Digest {
     return this.#serverStates.get(roomName) ?? null;
   }
 
+  unconfirmed(roomName: string): Unconfirmed {
+    return this.latency.unconfirmed(
+      (connection, channel) => this.roomName(connection, channel) === roomName,
+    );
+  }
+
   /** Reads what came since the last time. */
   catchUp(): void {
-    if (this.inspector.lastFrame === this.#lastFrame) return;
-    for (const frame of this.inspector.frames) {
-      if (frame.number <= this.#lastFrame) continue;
-      for (const message of messagesOf(frame)) this.#take(message);
+    if (this.inspector.lastFrame > this.#lastFrame) {
+      for (const frame of this.inspector.frames) {
+        if (frame.number <= this.#lastFrame) continue;
+        for (const message of messagesOf(frame)) this.#take(message);
+      }
+      this.#lastFrame = this.inspector.lastFrame;
     }
-    this.#lastFrame = this.inspector.lastFrame;
+    // After the frames: nothing is said on a connection that is over.
+    for (const { number, type, connection } of this.inspector.events) {
+      if (number <= this.#lastEvent) continue;
+      this.#lastEvent = number;
+      if (connection === null || (type !== "closed" && type !== "closing")) continue;
+      this.latency.forget(connection);
+    }
   }
 
   #take(message: Message): void {

@@ -12,6 +12,11 @@ export interface Sample {
   readonly ms: number;
 }
 
+export interface Unconfirmed {
+  readonly count: number;
+  readonly sinceTickMs: number | null;
+}
+
 /** Samples that are kept. */
 export const SAMPLES_COUNT_MAX = 120;
 /** Changes and questions that wait for their answer. Over it the oldest is forgotten. */
@@ -33,9 +38,11 @@ export class LatencyMeter {
     return [...this.#samples];
   }
 
-  /** Changes that the server has not confirmed, and since when the oldest of them waits. */
-  get unconfirmed(): { readonly count: number; readonly sinceTickMs: number | null } {
-    const edits = this.#waiting.filter(({ kind }) => kind === "saved");
+  /** Messages with changes that the server has not confirmed, and since when the oldest of them waits. */
+  unconfirmed(isOf: (connection: number, channel: number) => boolean): Unconfirmed {
+    const edits = this.#waiting.filter(
+      ({ kind, connection, channel }) => kind === "saved" && isOf(connection, channel),
+    );
     return { count: edits.length, sinceTickMs: edits[0]?.tickMs ?? null };
   }
 
@@ -52,8 +59,6 @@ export class LatencyMeter {
         this.#answer("saved", connection, channel, content.seq, frame);
         break;
       case "hello":
-        // What an older connection did not answer it never will.
-        this.#waiting = this.#waiting.filter((each) => each.connection >= connection);
         this.#wait(0, "hello", channel, frame);
         break;
       case "welcome":
@@ -73,6 +78,11 @@ export class LatencyMeter {
         );
         break;
     }
+  }
+
+  /** This connection is over: what it did not answer it never will. */
+  forget(connection: number): void {
+    this.#waiting = this.#waiting.filter((each) => each.connection !== connection);
   }
 
   #wait(seq: number, kind: SampleKind, channel: number, frame: Message["frame"]): void {

@@ -135,7 +135,7 @@ test("while the page is hidden nothing is drawn, and all of it when it is seen a
   stage.show("Document");
   const visibility = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
   stage.room.doc.getMap("later");
-  stage.pass();
+  stage.pass(2_500);
   expect(stage.shown.textContent).not.toContain("later");
   visibility.mockRestore();
   document.dispatchEvent(new Event("visibilitychange"));

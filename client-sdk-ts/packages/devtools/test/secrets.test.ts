@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { emptySync, generator, joined, settled, World, welcome } from "../../core/test/fakes.js";
 import { FakeHttp } from "../../core/test/http.js";
 import { FakeServer } from "../../core/test/server.js";
+import { Digest } from "../src/digest.js";
 import { Inspector } from "../src/index.js";
 import { contents, types } from "./contents.js";
 
@@ -114,6 +115,10 @@ test("over plain HTTP it sees the same frames, each repetition, and never the se
   );
   expect(inspector.frames.every(({ transport }) => transport === "http")).toBe(true);
   expect(inspector.frames.filter(({ isRepeat }) => isRepeat)).toHaveLength(1);
+  const digest = new Digest(inspector);
+  digest.catchUp();
+  // What was said twice is measured once.
+  expect(digest.latency.samples.map(({ kind }) => kind)).toEqual(["hello", "saved", "saved"]);
   room.destroy();
   await turn();
   const [session] = http.asked;

@@ -95,14 +95,14 @@ export function stateView(): View {
   return { element: h("div", {}, missing, content), draw };
 }
 
-function savedFacts({ saved }: Room, { digest, inspector, nowMs }: Scene) {
+function savedFacts({ name, saved }: Room, { digest, inspector, nowMs }: Scene) {
   const moods = { saved: "good", saving: "warn", offline: "bad" } as const;
   const texts = {
     saved: "on the server’s disk",
     saving: "on the way",
     offline: "in this tab only",
   } as const;
-  const unconfirmed = digest?.latency.unconfirmed ?? null;
+  const unconfirmed = digest?.unconfirmed(name) ?? null;
   const since =
     unconfirmed === null || unconfirmed.sinceTickMs === null || inspector === null
       ? ""
