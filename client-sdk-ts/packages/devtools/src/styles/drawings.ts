@@ -105,9 +105,6 @@ summary > .value {
   font-size: var(--text-s);
 }
 
-.plot {
-  position: relative;
-}
 .graph {
   display: block;
   inline-size: 100%;
@@ -116,14 +113,12 @@ summary > .value {
   background: var(--raised);
   overflow: visible;
 }
-.plot .top {
-  position: absolute;
-  inset-block-start: 0.125rem;
-  inset-inline-start: 0.375rem;
-}
-.plot .top, figcaption {
+.top, figcaption {
   color: var(--ink-3);
   font-size: var(--text-s);
+}
+.top {
+  display: block;
 }
 figcaption {
   display: flex;

@@ -232,9 +232,9 @@ summary.person:hover {
     border-block-start: 1px solid var(--line);
   }
   summary.person {
-    grid-template-columns: auto minmax(0, 1fr) auto;
+    grid-template-columns: auto minmax(0, 1fr) auto 5rem;
   }
-  .person-client, .person-clock {
+  .person-client {
     display: none;
   }
 }

@@ -106,7 +106,7 @@ function totalsText({ traffic }: Inspector): string {
   return `${up} · ${down}`;
 }
 
-/** A graph with words at three of its corners. */
+/** A graph with words above and below it. */
 function figure(label: string) {
   const graph = field();
   graph.setAttribute("aria-label", label);
@@ -114,9 +114,7 @@ function figure(label: string) {
   const left = h("span", { class: "left" });
   const middle = h("span");
   const right = h("span", { class: "right" });
-  const plot = h("div", { class: "plot" });
-  plot.append(graph, top);
-  const element = h("figure", {}, plot, h("figcaption", {}, left, middle, right));
+  const element = h("figure", {}, top, graph, h("figcaption", {}, left, middle, right));
   return { element, graph, top, left, middle, right };
 }
 

@@ -68,7 +68,7 @@ function personEntry({ client, isSelf }: Person) {
     { toggle: () => showState() },
     h(
       "summary",
-      { class: "person" },
+      { class: "person", title: `Client ${client}` },
       dot,
       h(
         "span",
