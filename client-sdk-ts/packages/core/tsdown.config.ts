@@ -7,6 +7,7 @@ export default defineConfig({
     chat: "src/chat/index.ts",
     offline: "src/offline/index.ts",
     presence: "src/presence/index.ts",
+    wire: "src/wire-entry.ts",
   },
   format: ["esm", "cjs"],
   dts: true,

@@ -1,4 +1,5 @@
-// The dialect roomtone.v1: how messages become frames and frames become messages. Nothing else knows the bytes.
+// The dialect roomtone.v1: how messages become frames and frames become messages. Nothing but what reads beside it knows
+// the bytes.
 
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";

@@ -6,9 +6,9 @@ import { BACKOFF_MS_HERD, STABLE_MS_MIN } from "../src/backoff.js";
 import { AUTHORIZE_MS_MAX } from "../src/connection.js";
 import type { Room, RoomOptions } from "../src/index.js";
 import * as wire from "../src/wire.js";
+import { decodeClientFrame } from "../src/wire-client.js";
 import { admit, emptySync, type FakeSocket, joined, settled, World, welcome } from "./fakes.js";
 import { FakeServer } from "./server.js";
-import { decodeClientFrame } from "./wire-server.js";
 
 const left = (channel: number, code: number, epoch = 0) =>
   ({ channel, type: "left", code, reason: "why", epoch }) as const;

@@ -13,7 +13,8 @@ import {
   type RoomOptions,
 } from "../src/index.js";
 import type { Addressed, ClientMessage, ServerMessage, Welcome } from "../src/wire.js";
-import { decodeClientFrame, serverFrame } from "./wire-server.js";
+import { decodeClientFrame } from "../src/wire-client.js";
+import { serverFrame } from "./wire-server.js";
 
 interface Timer {
   readonly at: number;

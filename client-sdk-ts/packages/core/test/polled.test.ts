@@ -6,10 +6,10 @@ import { SILENCE_MS_MAX } from "../src/connection.js";
 import type { ClientOptions } from "../src/index.js";
 import { EMPTY_MS_MIN, FAREWELL_MS_MAX, REPEAT_COUNT_MAX, REPEAT_MS_BASE } from "../src/polled.js";
 import { FRAME_MESSAGES_MAX } from "../src/wire.js";
+import { decodeClientFrame } from "../src/wire-client.js";
 import { admit, generator, joined, settled, World, welcome } from "./fakes.js";
 import { FakeHttp } from "./http.js";
 import { FakeServer } from "./server.js";
-import { decodeClientFrame } from "./wire-server.js";
 
 const PONG = { channel: 0, type: "pong", payload: new Uint8Array() } as const;
 

@@ -72,7 +72,8 @@ export class FakeServer {
       const seat = session.get(channel);
       if (message.type === "hello") socket.say(welcome());
       else if (message.type === "pong") continue;
-      else if (message.type === "ping") socket.say({ ...message, channel: CONNECTION });
+      else if (message.type === "ping")
+        socket.say({ ...message, type: "pong", channel: CONNECTION });
       else if (message.type === "join") this.#join(socket, session, message);
       else if (message.type === "leave") session.delete(channel);
       else if (seat === undefined) continue;

@@ -1,17 +1,7 @@
-// The other half of the dialect: what a server writes, and how it reads a client. Only tests need it.
+// What a server writes. Only tests need it.
 
-import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
-import {
-  type Addressed,
-  type ClientMessage,
-  envelope,
-  frameOf,
-  readFrame,
-  readRest,
-  type ServerMessage,
-  TYPE,
-} from "../src/wire.js";
+import { type Addressed, envelope, frameOf, type ServerMessage, TYPE } from "../src/wire.js";
 
 /** A frame from the server. */
 export function serverFrame(
@@ -22,10 +12,6 @@ export function serverFrame(
       envelope(message.channel, TYPE[message.type], (body) => writeBody(body, message)),
     ),
   );
-}
-
-export function decodeClientFrame(bytes: Uint8Array): Generator<Addressed<ClientMessage>> {
-  return readFrame(bytes, readBody);
 }
 
 function writeBody(body: encoding.Encoder, message: ServerMessage): void {
@@ -96,56 +82,5 @@ function writeBody(body: encoding.Encoder, message: ServerMessage): void {
     case "chatChange":
       encoding.writeVarString(body, message.change);
       break;
-  }
-}
-
-function readBody(type: number, body: decoding.Decoder): ClientMessage | null {
-  switch (type) {
-    case TYPE.hello:
-      return {
-        type: "hello",
-        version: decoding.readVarUint(body),
-        capabilities: decoding.readVarUint(body),
-        client: decoding.readVarString(body),
-        token: decoding.readVarString(body),
-      };
-    case TYPE.token:
-      return { type: "token", token: decoding.readVarString(body) };
-    case TYPE.ping:
-      return { type: "ping", payload: readRest(body) };
-    case TYPE.pong:
-      return { type: "pong", payload: readRest(body) };
-    case TYPE.join:
-      return {
-        type: "join",
-        name: decoding.readVarString(body),
-        epoch: decoding.readVarUint(body),
-        token: decoding.readVarString(body),
-        stateVector: decoding.readVarUint8Array(body),
-      };
-    case TYPE.leave:
-      return { type: "leave" };
-    case TYPE.stateVector:
-      return { type: "stateVector", stateVector: readRest(body) };
-    case TYPE.diff:
-      return { type: "diff", seq: decoding.readVarUint(body), update: readRest(body) };
-    case TYPE.edit:
-      return { type: "edit", seq: decoding.readVarUint(body), update: readRest(body) };
-    case TYPE.awareness:
-      return { type: "awareness", update: readRest(body) };
-    case TYPE.event:
-      return {
-        type: "event",
-        name: decoding.readVarString(body),
-        payload: decoding.readVarString(body),
-      };
-    case TYPE.chatCall:
-      return {
-        type: "chatCall",
-        call: decoding.readVarUint(body),
-        request: decoding.readVarString(body),
-      };
-    default:
-      return null;
   }
 }

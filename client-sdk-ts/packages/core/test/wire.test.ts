@@ -5,7 +5,9 @@ import { expect, test } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { CLIENT_NAME } from "../src/link.js";
 import * as wire from "../src/wire.js";
-import { decodeClientFrame, serverFrame } from "./wire-server.js";
+import { decodeClientFrame } from "../src/wire-client.js";
+import { partsOf, readPart } from "../src/wire-parts.js";
+import { serverFrame } from "./wire-server.js";
 
 type From = "client" | "server";
 
@@ -96,6 +98,29 @@ test.each([
   ["more messages than a frame may hold", "01240105".repeat(wire.FRAME_MESSAGES_MAX + 1)],
 ])("throws on %s", (_name, hex) => {
   expect(() => decode("server", fromHex(hex))).toThrow();
+});
+
+test.each(vectors.good)("in parts, from the $from: $name", ({ from, hex, messages }) => {
+  const bytes = fromHex(hex);
+  const parts = [...partsOf(bytes)];
+  expect(parts.reduce((sum, part) => sum + part.bytes, 0)).toBe(bytes.length);
+  const known = parts.map((part) => readPart(part, from)).filter((message) => message !== null);
+  expect(known.map(written)).toEqual(messages);
+});
+
+test.each(vectors.good)("in parts and cut off anywhere, from the $from: $name", ({ hex }) => {
+  const bytes = fromHex(hex);
+  const whole = [...partsOf(bytes)];
+  for (let length = 0; length < bytes.length; length += 1) {
+    const parts = [...partsOf(bytes.subarray(0, length), false)];
+    expect(parts.map(({ type }) => type)).toEqual(
+      whole.slice(0, parts.length).map(({ type }) => type),
+    );
+    expect(parts.slice(0, -1).every(({ isCut }) => !isCut)).toBe(true);
+    expect(parts.map((part) => part.bytes)).toEqual(
+      whole.slice(0, parts.length).map((part) => part.bytes),
+    );
+  }
 });
 
 test("what came before the break was read", () => {
