@@ -108,6 +108,7 @@ export const icons = {
       "M9 11h4",
     ),
   send: () => drawing("M12 19V6", "M6.5 11.5L12 6l5.5 5.5"),
+  devtools: () => drawing("M4 5h16v14H4z", "M4 9.5h16", "M8 12.5l2 2-2 2", "M12.5 16.5h3.5"),
   smile: () =>
     drawing(
       "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z",

@@ -11,6 +11,7 @@ import "./styles/code.css";
 import "./styles/board.css";
 import "./styles/network.css";
 import "./styles/chat.css";
+import "./styles/devtools.css";
 import { guestToken } from "@roomtone/core";
 import { openOffline } from "@roomtone/core/offline";
 import { readAddress, showRoom, showStart } from "./address.js";

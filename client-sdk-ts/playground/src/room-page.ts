@@ -2,12 +2,14 @@
 
 import { Room } from "@roomtone/core";
 import { attachOffline, type Offline } from "@roomtone/core/offline";
+import { Inspector } from "@roomtone/devtools/inspector";
 import { serverUrl } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { bar } from "./bar.js";
 import { boardEditor } from "./board/board-editor.js";
 import { chatPanel } from "./chat/chat-panel.js";
 import { codeEditor } from "./code.js";
+import { devtoolsDrawer } from "./devtools-drawer.js";
 import { documentEditor } from "./document.js";
 import { h } from "./element.js";
 import type { Identity } from "./identity.js";
@@ -49,11 +51,13 @@ const FIRST_ANSWER_MS_MAX = 5_000;
 export function openRoom(options: RoomPageOptions): RoomPage {
   const { room: name, token, me, offline, onLeave } = options;
   const network = new SimulatedNetwork(WebSocket);
+  // From the first frame on: who opens the devtools wants to know what happened before.
+  const inspector = new Inspector();
   const room = new Room({
     url: serverUrl(),
     name,
     token,
-    environment: { WebSocket: network.WebSocket, fetch: network.fetch },
+    environment: inspector.environment({ WebSocket: network.WebSocket, fetch: network.fetch }),
     ...(offline === null ? {} : { doc: offline.doc, epoch: offline.epoch }),
   });
   const detach = offline === null ? () => {} : attachOffline(room, offline);
@@ -69,10 +73,11 @@ export function openRoom(options: RoomPageOptions): RoomPage {
   /** What stands beside the places, each opened by its button: a panel more is an entry more. */
   const sides = [people, chatPanel(room, roster, announcer)];
   const weather = networkPanel(room, network);
+  const devtools = devtoolsDrawer(room, inspector);
   const top = bar({
     room: name,
     networkButton: weather.button,
-    sideButtons: sides.map(({ button }) => button),
+    sideButtons: [...sides.map(({ button }) => button), devtools.button],
     onLeave,
   });
   const places = tabs([
@@ -152,6 +157,7 @@ export function openRoom(options: RoomPageOptions): RoomPage {
       ...places.panels,
     ),
     h("div", { class: "side" }, ...sides.map(({ panel }) => panel)),
+    devtools.drawer,
     weather.panel,
     announcer.element,
   );
@@ -183,6 +189,7 @@ export function openRoom(options: RoomPageOptions): RoomPage {
       top.saved.close();
       showPeople.cancel();
       weather.close();
+      devtools.close();
       network.close();
       for (const side of sides) side.close();
       for (const editor of Object.values(editors)) editor.close();

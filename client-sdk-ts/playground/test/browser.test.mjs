@@ -184,6 +184,24 @@ visit("who comes with a token leaves nothing on the device", async () => {
   assert.equal(databases, 0);
 });
 
+visit("the devtools show what the connection says, and go again", async () => {
+  const room = newRoom();
+  const ada = await Visitor.create();
+  await ada.join(room, "Ada");
+  await ada.get("devtools-button").click();
+  const panel = ada.page.locator("roomtone-devtools");
+  await panel.getByRole("tab", { name: "Messages" }).click();
+  await ada.type("editor", "hello");
+  await ada.saved();
+  await panel.getByRole("row", { name: /saved/ }).first().waitFor();
+  if (SCREENSHOTS !== undefined) await picture(ada, "devtools");
+  await panel.getByRole("tab", { name: "Document" }).click();
+  await panel.getByText("document", { exact: false }).first().waitFor();
+  assert.ok(!(await panel.textContent()).includes("guest"), "what stands for a token is not shown");
+  await panel.getByRole("button", { name: /close/i }).click();
+  await until("it is gone", async () => (await panel.count()) === 0);
+});
+
 visit("a name that is markup is shown as it is", async () => {
   const room = newRoom();
   const mallory = await Visitor.create();
