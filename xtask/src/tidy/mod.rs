@@ -91,7 +91,15 @@ fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
 
 /// What `.gitignore` names. Git itself is not asked: without it, or in an unpacked archive, it would list nothing, and
 /// nothing is tidy.
-const IGNORED: &[&str] = &[".git", "target", "node_modules", "dist", "docs-dist", "coverage", "data"];
+const IGNORED: &[&str] = &[
+    ".git",
+    "target",
+    "node_modules",
+    "dist",
+    "docs-dist",
+    "coverage",
+    "data",
+];
 
 /// Every file that is part of the project, as text.
 fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
