@@ -206,7 +206,8 @@ impl Shared {
         submission.progress.send_modify(|progress| match became {
             Appended::Stored => {
                 progress.written = progress.written.max(submission.number);
-                progress.saved = submission.number;
+                // A commit that is on the disk by itself settles before the sync of an earlier one does.
+                progress.saved = progress.saved.max(submission.number);
             }
             Appended::StaleEpoch => progress.stale = true,
         });
@@ -325,4 +326,33 @@ fn merge(group: &[Submission]) -> (Vec<Batch>, Vec<usize>) {
         places.push(place);
     }
     (batches, places)
+}
+
+#[cfg(test)]
+mod tests {
+    use roomtone_persistence::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_on_the_disk_stays_so_when_the_sync_of_an_earlier_batch_ends_later() {
+        let saver = Saver::start(Arc::new(MemoryStore::new()), 1_000);
+        let doc = DocId::in_default_tenant("d").expect("a name");
+        let log = saver.log(doc.clone(), Epoch(1));
+        let progress = log.watch();
+        let submission = |number| Submission {
+            batch: Batch {
+                doc: doc.clone(),
+                epoch: Epoch(1),
+                records: Vec::new(),
+            },
+            bytes: 0,
+            number,
+            at: Instant::now(),
+            progress: log.progress.clone(),
+        };
+        saver.shared.settle(&submission(2), Appended::Stored);
+        saver.shared.settle(&submission(1), Appended::Stored);
+        assert_eq!(progress.borrow().saved, 2, "the room would wait for it for ever");
+    }
 }
