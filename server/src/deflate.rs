@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use roomtone_crdt::native;
+use roomtone_crdt::native::{self, Channel};
 
 use crate::heavy::heavy;
 use crate::limits::{DEFLATED_BYTES_MAX, DEFLATED_BYTES_MIN};
@@ -29,19 +29,22 @@ impl Deflater {
     /// room's turn it would hold everybody up.
     pub(crate) fn pack(&self, frame: Bytes) -> Bytes {
         let is_worth_it = (DEFLATED_BYTES_MIN..=DEFLATED_BYTES_MAX).contains(&frame.len());
-        if !is_worth_it || native::as_diff(&frame).is_none() {
+        if !is_worth_it {
             return frame;
         }
-        heavy(frame.len(), || self.packed(&frame)).unwrap_or(frame)
+        let Some((channel, diff)) = native::as_diff(&frame) else {
+            return frame;
+        };
+        let packed = heavy(frame.len(), || self.packed(&frame, channel, diff));
+        packed.unwrap_or(frame)
     }
 
-    fn packed(&self, frame: &Bytes) -> Option<Bytes> {
+    fn packed(&self, frame: &Bytes, channel: Channel, diff: &[u8]) -> Option<Bytes> {
         let slot = self.slot(self.keys.hash_one(frame));
         let mut known = lock(&slot);
         if let Some(packed) = known.as_ref().and_then(Weak::upgrade) {
             return Some(Bytes::from_owner(packed));
         }
-        let (channel, diff) = native::as_diff(frame)?;
         let packed: Arc<[u8]> = Arc::from(&native::deflated_diff(channel, &deflate(diff)?)[..]);
         *known = Some(Arc::downgrade(&packed));
         Some(Bytes::from_owner(packed))

@@ -216,8 +216,8 @@ impl Outbox {
 
     /// Waits until there is something to do and takes all of it. One waits at a time: the socket's writer.
     pub async fn take(&self) -> Outgoing {
-        let mut outgoing = poll_fn(|context| self.poll_take(context)).await;
-        let deflater = self.lock().deflater.clone();
+        let (mut outgoing, deflater) = poll_fn(|context| self.poll_take(context)).await;
+        // Outside the lock: it takes its time.
         if let Some(deflater) = deflater {
             let pack = |frame| deflater.pack(frame);
             outgoing.frames = outgoing.frames.into_iter().map(pack).collect();
@@ -225,7 +225,7 @@ impl Outbox {
         outgoing
     }
 
-    fn poll_take(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
+    fn poll_take(&self, context: &mut Context<'_>) -> Poll<(Outgoing, Option<Arc<Deflater>>)> {
         let mut state = self.lock();
         let idle = state.frames.is_empty()
             && state.presence.is_empty()
@@ -244,13 +244,14 @@ impl Outbox {
         state.always_bytes = 0;
         let mut frames = mem::take(&mut state.frames);
         frames.extend(state.presence.drain(..).map(|(_, frame)| frame));
-        Poll::Ready(Outgoing {
+        let outgoing = Outgoing {
             frames,
             close: state.close,
             probe: mem::take(&mut state.probe),
             pong: state.pong.take(),
             drained: mem::take(&mut state.drained),
-        })
+        };
+        Poll::Ready((outgoing, state.deflater.clone()))
     }
 
     /// Frees the queue: the socket is gone, and later frames are dropped.

@@ -4,6 +4,9 @@ import { cleanName } from "@roomtone/core/presence";
 
 export const PLACES = ["document", "code", "board"] as const;
 
+/** Whoever has no name. */
+export const NAMELESS = "Someone";
+
 export type Place = (typeof PLACES)[number];
 
 export interface Person {
@@ -35,7 +38,7 @@ export function personOf(clientID: number, state: unknown): Person {
   const { user, place } = (isRecord(state) ? state : {}) as { user?: unknown; place?: unknown };
   const { name, color, id } = (isRecord(user) ? user : {}) as Record<string, unknown>;
   return {
-    name: cleanName(name) || "Someone",
+    name: cleanName(name) || NAMELESS,
     // A colour goes into style attributes, so only ours are taken.
     color: PALETTE.find((known) => known === color) ?? colorOf(clientID),
     place: PLACES.find((known) => known === place) ?? "document",

@@ -9,6 +9,7 @@ import {
   picture,
   SCREENSHOTS,
   server,
+  together,
   until,
   Visitor,
   visit,
@@ -20,10 +21,7 @@ visit(
   "what one types, the other sees: text, caret, and who is where; both are told it is saved",
   async () => {
     const room = newRoom();
-    const ada = await Visitor.create();
-    const grace = await Visitor.create();
-    await ada.join(room, "Ada");
-    await grace.join(room, "Grace");
+    const [ada, grace] = await together(room, "Ada", "Grace");
 
     await ada.type("editor", "Good morning");
     await grace.sees("editor", "Good morning");
@@ -53,10 +51,7 @@ visit(
 
 visit("undo takes back one's own changes only, in both editors", async () => {
   const room = newRoom();
-  const ada = await Visitor.create();
-  const grace = await Visitor.create();
-  await ada.join(room, "Ada");
-  await grace.join(room, "Grace");
+  const [ada, grace] = await together(room, "Ada", "Grace");
   for (const place of ["document", "code"]) {
     const id = place === "document" ? "editor" : "code";
     await ada.get(`tab-${place}`).click();
@@ -80,10 +75,7 @@ visit(
   "the server dies: work goes on, is shown as unsaved, and is saved after its return",
   async () => {
     const room = newRoom();
-    const ada = await Visitor.create();
-    const grace = await Visitor.create();
-    await ada.join(room, "Ada");
-    await grace.join(room, "Grace");
+    const [ada, grace] = await together(room, "Ada", "Grace");
     await ada.type("editor", "Before.");
     await grace.sees("editor", "Before.");
     await ada.saved();
@@ -132,14 +124,11 @@ visit(
   "what is written offline outlives the tab, and reaches the server with the next one",
   async () => {
     const room = newRoom();
-    const ada = await Visitor.create();
-    const grace = await Visitor.create();
-    await ada.join(room, "Ada");
-    await grace.join(room, "Grace");
+    const [ada, grace] = await together(room, "Ada", "Grace");
     await ada.type("editor", "Before.");
     await grace.sees("editor", "Before.");
     await ada.saved();
-    await switchOff(ada);
+    await ada.switchOff();
     await ada.type("editor", " From a train.");
     await grace.type("editor", " From the pier.");
     await ada.sees("saved", "kept on this device");
@@ -176,7 +165,7 @@ visit("who comes with a token leaves nothing on the device", async () => {
   await ada.connected();
   await ada.type("editor", "For whoever has the token.");
   await ada.saved();
-  await switchOff(ada);
+  await ada.switchOff();
   await ada.type("editor", " More.");
   await ada.sees("saved", "kept in this tab");
   assert.ok(await asksBeforeLeaving(ada.page), "leaving with unsaved work asks first");
@@ -462,13 +451,6 @@ async function pictures() {
 }
 
 visit("pictures of the page", pictures, { skip: SCREENSHOTS === undefined });
-
-async function switchOff(visitor) {
-  await visitor.get("network-button").click();
-  await visitor.get("network-offline").click();
-  await visitor.state("connection", "disconnected");
-  await visitor.page.keyboard.press("Escape");
-}
 
 function asksBeforeLeaving(page) {
   return page.evaluate(() => {

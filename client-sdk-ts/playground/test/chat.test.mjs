@@ -9,22 +9,13 @@ import {
   picture,
   SCREENSHOTS,
   server,
+  together,
   until,
   Visitor,
   visit,
 } from "./visitor.mjs";
 
 const MARKUP = '<img src=x onerror="alert(1)">';
-
-async function talk(room, ...names) {
-  const people = [];
-  for (const name of names) {
-    const visitor = await Visitor.create();
-    await visitor.join(room, name);
-    people.push(visitor);
-  }
-  return people;
-}
 
 async function open(visitor) {
   await visitor.get("chat-button").click();
@@ -58,7 +49,7 @@ function badge(visitor) {
 }
 
 visit("what one says the other reads, with the name, and what is unread is counted", async () => {
-  const [ada, grace] = await talk(newRoom(), "Ada", "Grace");
+  const [ada, grace] = await together(newRoom(), "Ada", "Grace");
   await open(ada);
   await say(ada, "Good morning");
   await say(ada, MARKUP);
@@ -80,7 +71,7 @@ visit("what one says the other reads, with the name, and what is unread is count
 });
 
 visit("who is typing is seen, until the message is there", async () => {
-  const [ada, grace] = await talk(newRoom(), "Ada", "Grace");
+  const [ada, grace] = await together(newRoom(), "Ada", "Grace");
   await open(ada);
   await open(grace);
   await ada.get("chat-field").focus();
@@ -92,7 +83,7 @@ visit("who is typing is seen, until the message is there", async () => {
 });
 
 visit("a thread has its own list, its own draft, and its number of replies", async () => {
-  const [ada, grace] = await talk(newRoom(), "Ada", "Grace");
+  const [ada, grace] = await together(newRoom(), "Ada", "Grace");
   await open(ada);
   await open(grace);
   await say(ada, "Which pier?");
@@ -115,7 +106,7 @@ visit("a thread has its own list, its own draft, and its number of replies", asy
 });
 
 visit("reactions come and go, and say whose they are", async () => {
-  const [ada, grace] = await talk(newRoom(), "Ada", "Grace");
+  const [ada, grace] = await together(newRoom(), "Ada", "Grace");
   await open(ada);
   await open(grace);
   await say(ada, "It is done");
@@ -134,7 +125,7 @@ visit("reactions come and go, and say whose they are", async () => {
 });
 
 visit("one's own messages can be changed and deleted, others' cannot", async () => {
-  const [ada, grace] = await talk(newRoom(), "Ada", "Grace");
+  const [ada, grace] = await together(newRoom(), "Ada", "Grace");
   await open(ada);
   await open(grace);
   await say(ada, "at ten");
@@ -156,16 +147,14 @@ visit("one's own messages can be changed and deleted, others' cannot", async () 
 });
 
 visit("what is said without a connection is sent on return, once", async () => {
-  const [ada, grace] = await talk(newRoom(), "Ada", "Grace");
+  const [ada, grace] = await together(newRoom(), "Ada", "Grace");
   await open(ada);
   await open(grace);
-  await ada.get("network-button").click();
-  await ada.get("network-offline").click();
-  await ada.state("connection", "disconnected");
+  await ada.switchOff();
   await say(ada, "from the train");
   await ada.page.locator('[data-testid="message"][data-state="sending"]').waitFor();
   await ada.get("chat").getByText("sent when you are back").waitFor();
-  await ada.get("network-offline").click();
+  await ada.switchOn();
   await message(grace, "from the train").waitFor();
   await message(ada, "from the train").waitFor();
   assert.deepEqual(await texts(grace), ["from the train"]);
@@ -183,7 +172,7 @@ visit("a long history comes page by page, and what one reads stays where it is",
     });
     assert.ok(answer.ok, `${answer.status}: ${await answer.text()}`);
   }
-  const [ada] = await talk(room, "Ada");
+  const [ada] = await together(room, "Ada");
   await open(ada);
   await message(ada, "line 70.").waitFor();
   assert.equal((await texts(ada)).length, 50);
@@ -207,7 +196,7 @@ visit("a long history comes page by page, and what one reads stays where it is",
 
 visit("a phone: the chat fills the page, and fingers do everything", async () => {
   const room = newRoom();
-  const [ada] = await talk(room, "Ada");
+  const [ada] = await together(room, "Ada");
   await open(ada);
   await say(ada, "Can you hear me?");
   const linus = await Visitor.create(PHONE);

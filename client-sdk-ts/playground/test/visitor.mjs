@@ -80,6 +80,23 @@ export class Visitor {
     await this.connected();
   }
 
+  /** By the panel of the simulated network, which is closed again. */
+  async switchOff() {
+    await this.#switchNetwork();
+    await this.state("connection", "disconnected");
+  }
+
+  async switchOn() {
+    await this.#switchNetwork();
+    await this.connected();
+  }
+
+  async #switchNetwork() {
+    await this.get("network-button").click();
+    await this.get("network-offline").click();
+    await this.page.keyboard.press("Escape");
+  }
+
   get(id) {
     return this.page.getByTestId(id);
   }
@@ -156,6 +173,17 @@ export function visit(name, run, options = {}) {
     await run();
     for (const visitor of visitors) await visitor.close();
   });
+}
+
+/** People in one room, each with a browser of their own. */
+export async function together(room, ...names) {
+  const people = [];
+  for (const name of names) {
+    const visitor = await Visitor.create();
+    await visitor.join(room, name);
+    people.push(visitor);
+  }
+  return people;
 }
 
 /** Takes a picture of the window, into the folder for them. */

@@ -16,6 +16,7 @@ export function ambientInflate(): Inflate | null {
   return (deflated) => inflate(deflated, INFLATED_BYTES_MAX);
 }
 
+/** As `Inflate`, with a bound. Rejects where the runtime cannot do it, too. */
 export async function inflate(deflated: Uint8Array, bytesMax: number): Promise<Uint8Array> {
   // A frame comes in an ArrayBuffer and never in a shared one, which is what the type leaves open.
   const source = new Blob([deflated as Uint8Array<ArrayBuffer>]).stream();

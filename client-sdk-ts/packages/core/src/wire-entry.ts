@@ -1,5 +1,6 @@
 // The entry for tools that look at what goes over the wire.
 
+export { inflate } from "./inflate.js";
 export {
   type Addressed,
   type ClientMessage,

@@ -2,7 +2,7 @@
 
 import type { ChatMessage } from "@roomtone/core/chat";
 import { cleanName } from "@roomtone/core/presence";
-import { colorOf } from "../person.js";
+import { colorOf, NAMELESS } from "../person.js";
 import type { Roster } from "../roster.js";
 
 export interface Author {
@@ -13,7 +13,7 @@ export interface Author {
 export function authorOf({ user, name }: ChatMessage, roster: Roster): Author {
   const member = user === null ? undefined : memberOf(user, roster);
   return {
-    name: cleanName(name) || member?.name || cleanName(user) || "Someone",
+    name: cleanName(name) || member?.name || cleanName(user) || NAMELESS,
     color: member?.color ?? colorOf(hash(user ?? "")),
   };
 }

@@ -1,13 +1,16 @@
 // The message that is selected, with all its fields.
 
+import { inflate } from "@roomtone/core/wire";
 import { bytesText, clockText, visible } from "../format.js";
 import { fieldsOf, updateNode } from "../messages/fields.js";
-import { inflate } from "../messages/inflate.js";
 import type { Message } from "../messages/message.js";
 import { childrenOf, note, type TreeNode } from "../tree/node.js";
 import { h, setText } from "../ui/element.js";
 import { facts } from "../ui/facts.js";
 import { Tree } from "../ui/tree.js";
+
+/** Kept frames are small, and deflate makes at most a thousand times as much of them. */
+const INFLATED_BYTES_MAX = 32 * 1024 * 1024;
 
 export function messageDetail(onClose: () => void) {
   const title = h("h2");
@@ -64,7 +67,7 @@ export function messageDetail(onClose: () => void) {
 async function inflated({ content, isCut }: Message): Promise<TreeNode | null> {
   if (content?.type !== "deflatedDiff" || isCut) return null;
   try {
-    return updateNode("update", await inflate(content.deflated));
+    return updateNode("update", await inflate(content.deflated, INFLATED_BYTES_MAX));
   } catch {
     return note("update", "update", "cannot be inflated here");
   }
