@@ -160,10 +160,11 @@ export class Server {
   pause () { this.child?.kill('SIGSTOP') }
   resume () { this.child?.kill('SIGCONT') }
 
-  /** @param {NodeJS.Signals} [signal] */
-  async restart (signal = 'SIGKILL') {
+  /** @param {NodeJS.Signals} [signal] @param {number} [awayMs] before it starts again */
+  async restart (signal = 'SIGKILL', awayMs = 0) {
     const end = await this.#end(signal)
     if (signal === 'SIGTERM') assert.equal(end.code, 0, `exit after SIGTERM: ${JSON.stringify(end)}\n${this.tail()}`)
+    if (awayMs > 0) await new Promise((resolve) => setTimeout(resolve, awayMs))
     await this.#spawn()
   }
 

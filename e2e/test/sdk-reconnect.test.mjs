@@ -5,7 +5,8 @@
  * What is wanted: back within 2 s (p95), and at most a fifth of the attempts in any half second. A fifth in half a second means 2.5 s for
  * all, so p95 is 2.4 s at least, less the time that the server is away: with a server that is back at once the two cannot both hold. They
  * are told, and held is what the SDK and the server make of them: an even return over 2.6 s after a polite end, a random one over 2.5 s
- * after any other, with some room for chance and for the one process that all clients share here.
+ * after any other, with some room for chance and for the one process that all clients share here. A server that is away for some
+ * seconds, as most are, has both held.
  *
  * 500 clients with ROOMTONE_BAR=1. 100 in CI, where only what a busy machine cannot change is held: everybody comes back, and means to do so
  * one after the other. ROOMTONE_RECONNECT_CLIENTS.
@@ -107,12 +108,17 @@ test(`${CLIENTS} clients arrive`, { timeout: 120_000 }, async () => {
   await until(() => visitors.every(({ room }) => room.saved.state === 'saved' && room.doc.getText('t').length === ROOM_CLIENTS), PATIENCE_MS, 'every text to be saved and everywhere')
 })
 
-for (const [signal, way] of /** @type {[NodeJS.Signals, string][]} */ ([['SIGTERM', 'SIGTERM and a start'], ['SIGKILL', 'kill -9 and a start']])) {
+/** How it ends, and for how long it is away. @type {[NodeJS.Signals, number][]} */
+const ENDS = [['SIGTERM', 0], ['SIGKILL', 0], ['SIGTERM', 3_000]]
+if (IS_BAR) ENDS.push(['SIGKILL', 3_000], ['SIGKILL', 8_000])
+
+for (const [signal, awayMs] of ENDS) {
+  const way = `${signal === 'SIGKILL' ? 'kill -9' : signal} and a start${awayMs === 0 ? '' : ` after ${awayMs / 1_000} s`}`
   test(`${way}: everybody is back, one after the other`, { timeout: 200_000 }, async () => {
     await new Promise((resolve) => setTimeout(resolve, STABLE_MS))
     for (const visitor of visitors) visitor.reset()
     const stopped = performance.now()
-    await server.restart(signal)
+    await server.restart(signal, awayMs)
     const ready = performance.now()
     await everybodyIsBack()
 
@@ -129,8 +135,9 @@ for (const [signal, way] of /** @type {[NodeJS.Signals, string][]} */ ([['SIGTER
     console.log(
       `sdk-reconnect, ${way}: ${CLIENTS} clients, the server was away for ${Math.round(ready - Math.max(stopped, first_lost))} ms; synced after it was ready:`,
       `p50 ${quantile(from_ready, 0.5)}, p95 ${p95}, last ${quantile(from_ready, 1)} ms; after the loss: p50 ${quantile(from_loss, 0.5)}, p95 ${quantile(from_loss, 0.95)},`,
-      `last ${quantile(from_loss, 1)} ms; ${attempts.length} attempts over ${Math.round(Math.max(...attempts) - Math.min(...attempts))} ms, at most ${most} by one,`,
-      `${(share * 100).toFixed(1)} % of them in the busiest ${WINDOW_MS} ms (${(planned_share * 100).toFixed(1)} % as planned; wanted: p95 under ${BACK_P95_MS_WANTED} ms, at most ${WINDOW_SHARE_WANTED * 100} %)`
+      `last ${quantile(from_loss, 1)} ms; ${attempts.length} attempts over ${Math.round(Math.max(...attempts) - Math.min(...attempts))} ms, at most ${most} by one;`,
+      `of the clients ${(busiest(visitors.map(({ synced_at }) => synced_at)) * 100).toFixed(1)} % came back and of the attempts`,
+      `${(share * 100).toFixed(1)} % were made in the busiest ${WINDOW_MS} ms (${(planned_share * 100).toFixed(1)} % as planned; wanted: p95 under ${BACK_P95_MS_WANTED} ms, at most ${WINDOW_SHARE_WANTED * 100} %)`
     )
     for (const { client, room } of visitors) {
       assert.deepEqual(client.errors, [])
@@ -140,8 +147,9 @@ for (const [signal, way] of /** @type {[NodeJS.Signals, string][]} */ ([['SIGTER
     assert.ok(Math.max(...planned) <= PLANNED_MS_MAX, `somebody planned to stay away for ${Math.max(...planned)} ms`)
     assert.ok(planned_share <= PLANNED_SHARE_MAX, `${(planned_share * 100).toFixed(1)} % planned to come back within ${WINDOW_MS} ms`)
     if (IS_BAR) {
-      assert.ok(share <= WINDOW_SHARE_MAX, `${(share * 100).toFixed(1)} % of the attempts came within ${WINDOW_MS} ms`)
-      assert.ok(p95 <= BACK_P95_MS_MAX, `p95 ${p95} ms`)
+      const isLong = awayMs > 0
+      assert.ok(share <= (isLong ? WINDOW_SHARE_WANTED : WINDOW_SHARE_MAX), `${(share * 100).toFixed(1)} % of the attempts came within ${WINDOW_MS} ms`)
+      assert.ok(p95 <= (isLong ? BACK_P95_MS_WANTED : BACK_P95_MS_MAX), `p95 ${p95} ms`)
     }
   })
 }

@@ -117,7 +117,8 @@ export class Connection {
     this.#options = options;
     this.#environment = options.environment;
     this.#choice = new TransportChoice(options.transport);
-    this.#backoff = new Backoff(options.environment.random);
+    const { environment } = options;
+    this.#backoff = new Backoff(environment.random, () => environment.now());
     this.#unsubscribe = this.#environment.network.subscribe((event) => this.#onNetwork(event));
   }
 

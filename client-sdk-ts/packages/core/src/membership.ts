@@ -89,7 +89,8 @@ export class Membership implements Member {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#link = options.link;
-    this.#backoff = new Backoff(options.link.environment.random);
+    const { environment } = options.link;
+    this.#backoff = new Backoff(environment.random, () => environment.now());
     this.#link.add(this);
   }
 

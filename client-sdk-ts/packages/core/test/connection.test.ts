@@ -3,9 +3,11 @@
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import {
+  BACKOFF_AGE_SHARE,
   BACKOFF_MS_BASE,
   BACKOFF_MS_HERD,
   BACKOFF_MS_MAX,
+  BACKOFF_MS_YOUNG,
   Backoff,
   STABLE_MS_MIN,
 } from "../src/backoff.js";
@@ -43,27 +45,74 @@ describe("the address", () => {
 });
 
 describe("the backoff", () => {
-  const pauses = (backoff: Backoff, count: number) =>
-    Array.from({ length: count }, () => {
+  const never = () => 0.999999;
+
+  /** The pauses of attempts that fail at once, over so long. */
+  function pauses(random: () => number, from: "new" | "settled", overMs: number) {
+    let nowMs = 5_000;
+    const backoff = new Backoff(random, () => nowMs);
+    if (from === "settled") backoff.settle();
+    const pauses: { readonly atMs: number; readonly pauseMs: number }[] = [];
+    for (const startMs = nowMs; nowMs - startMs <= overMs; ) {
       const pauseMs = backoff.pauseMs();
       backoff.grow();
-      return pauseMs;
-    });
+      pauses.push({ atMs: nowMs - startMs, pauseMs });
+      nowMs += Math.max(1, pauseMs);
+    }
+    return pauses;
+  }
+  const lengths = (...of: Parameters<typeof pauses>) => pauses(...of).map((p) => p.pauseMs);
 
-  test("is anything between nothing and a ceiling that doubles up to 30 s", () => {
-    const high = new Backoff(() => 0.999999);
-    expect(pauses(high, 8)).toEqual([499, 999, 1999, 3999, 7999, 15999, 29999, 29999]);
-    high.settle();
-    expect(pauses(high, 6)).toEqual([2499, 4999, 9999, 19999, 29999, 29999]);
-    high.reset();
-    expect(pauses(high, 1)).toEqual([499]);
-    expect(pauses(new Backoff(() => 0), 3)).toEqual([0, 0, 0]);
+  test("is anything between nothing and a ceiling that doubles up to 2 s", () => {
+    expect(lengths(never, "new", 7_000)).toEqual([499, 999, 1999, 1999, 1999]);
+    expect(lengths(never, "settled", 7_000)).toEqual([2499, 1999, 1999, 1999]);
+    expect(lengths(() => 0, "new", 3)).toEqual([0, 0, 0, 0]);
+  });
+
+  test("is at most a quarter of the time that the trouble has lasted, and half a minute", () => {
+    const long = pauses(never, "settled", 600_000);
+    for (const { atMs, pauseMs } of long.slice(1))
+      expect(pauseMs).toBeLessThanOrEqual(
+        Math.min(BACKOFF_MS_MAX, Math.max(BACKOFF_MS_YOUNG, atMs * BACKOFF_AGE_SHARE)),
+      );
+    expect(long.at(-1)?.pauseMs).toBe(BACKOFF_MS_MAX - 1);
+    // Ten minutes of it cost a server that is away this many attempts, when all pauses are as long as they may be.
+    expect(long.length).toBeLessThan(40);
+  });
+
+  test.each([3_000, 8_000])(
+    "a server that is back after %i ms has its clients 2 s later",
+    (awayMs) => {
+      const random = generator(2);
+      const waits = Array.from({ length: 5_000 }, () => {
+        const attempts = pauses(random, "settled", awayMs).map((p) => p.atMs + p.pauseMs);
+        return attempts.filter((atMs) => atMs >= awayMs).sort((a, b) => a - b)[0] ?? Infinity;
+      }).map((atMs) => atMs - awayMs);
+      waits.sort((a, b) => a - b);
+      expect(waits[Math.ceil(0.95 * waits.length)]).toBeLessThan(1_800);
+    },
+  );
+
+  test("starts anew with what it is told", () => {
+    let nowMs = 0;
+    const backoff = new Backoff(never, () => nowMs);
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      backoff.grow();
+      nowMs += 60_000;
+    }
+    expect(backoff.pauseMs()).toBe(BACKOFF_MS_MAX - 1);
+    backoff.settle();
+    expect(backoff.pauseMs()).toBe(BACKOFF_MS_HERD - 1);
+    backoff.reset();
+    expect(backoff.pauseMs()).toBe(BACKOFF_MS_BASE - 1);
+    backoff.grow();
+    expect(backoff.pauseMs()).toBe(2 * BACKOFF_MS_BASE - 1);
   });
 
   test("mattermost-webapp #10960, phoenix #4045: a restart is not met by a herd", () => {
     const random = generator(1);
     const clients = Array.from({ length: 50_000 }, () => {
-      const backoff = new Backoff(random);
+      const backoff = new Backoff(random, () => 0);
       backoff.settle();
       return backoff.pauseMs();
     });
@@ -87,7 +136,7 @@ describe("the backoff", () => {
       expect(room.status).toBe("connecting");
       world.retry(room);
     }
-    expect(delays).toEqual([250, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
+    expect(delays).toEqual([250, 500, 1000, 1000, 1000, 1000, 1000, 1000]);
   });
 
   test("starts again after a connection that lasted, not after one that only opened", async () => {
@@ -107,7 +156,7 @@ describe("the backoff", () => {
     world.retry(room);
     await settled();
     world.socket.end(1006);
-    expect(delay()).toBe(BACKOFF_MS_HERD);
+    expect(delay()).toBe(BACKOFF_MS_YOUNG / 2);
   });
 
   test.each(["online", "visible"] as const)("is over at %s, and starts low", async (event) => {
