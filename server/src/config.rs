@@ -395,6 +395,12 @@ fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, Config
         ("document_bytes_max", limits.document_bytes_max, 1024..=usize::MAX),
         ("outbox_bytes_max", limits.outbox_bytes_max, 1024..=usize::MAX / 4),
         ("backlog_bytes_max", limits.backlog_bytes_max, 1..=usize::MAX / 4),
+        // More than a second is no live editing, and what gathers has its own bounds.
+        (
+            "crowd_pace_ms_max",
+            usize::try_from(limits.crowd_pace_ms_max).unwrap_or(usize::MAX),
+            0..=1_000,
+        ),
         (
             "connections_count_max",
             limits.connections_count_max,
@@ -495,6 +501,7 @@ mod tests {
         assert!(problem(limit("room_idle_ms=x")).starts_with("limits.room_idle_ms:"));
         assert!(problem(limit("no_such=1")).contains("no_such"));
         assert!(problem(limit("frame_bytes_max=1")).starts_with("limits.frame_bytes_max:"));
+        assert!(problem(limit("crowd_pace_ms_max=1001")).starts_with("limits.crowd_pace_ms_max:"));
         let origin = ServeArgs {
             allow_origin: vec!["example.com".into()],
             ..args()

@@ -163,21 +163,15 @@ pub const CLOCK_ANSWER_MS_MAX: u64 = 2_000;
 pub const CLOCK_OFF_MS_MAX: u64 = 5_000;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
-/// Members of a room for each millisecond between two of its batches: what is edited in between shares a transaction, a
-/// commit, and a write to each member. Two people wait for nothing.
-pub const PACE_MEMBERS_PER_MS: usize = 3;
-/// Longest time between two batches of a crowd that edits little, in milliseconds: one frame of a display.
-pub const PACE_MS_MAX: u64 = 16;
-/// The same once [`PACE_COMPANY_COUNT`] edits have gathered: to wait longer would save little.
-pub const PACE_BUSY_MS_MAX: u64 = 11;
-/// Edits that are company enough.
-pub const PACE_COMPANY_COUNT: usize = 3;
+/// Time between two batches of a room for each member beyond two, in microseconds: what is edited in between shares a transaction, a
+/// commit, and a write to each member. Two people wait for nothing, fifty for [`Limits::crowd_pace_ms_max`].
+pub const PACE_US_PER_MEMBER: u64 = 700;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two
 /// people see each other at once; of five hundred every client would answer every frame with one of its own.
 pub const AWARENESS_MEMBERS_PER_MS: usize = 5;
 /// Longest time between two awareness frames of a crowd, in milliseconds.
 pub const AWARENESS_PACE_MS_MAX: u64 = 60;
-/// Longest time that presence waits for edits in order to leave with them, in milliseconds.
+/// Longest time that presence waits for edits in order to leave with them, in milliseconds, beyond the time that they gather.
 pub const AWARENESS_RELAY_MS_MAX: u64 = 20;
 /// Edits are taken to go on while the last ones are no older than this, in milliseconds.
 pub const EDITS_RECENT_MS: u64 = 50;
@@ -321,6 +315,9 @@ pub struct Limits {
     /// Time a commit may hold back the relay of an edit, in milliseconds. Over it the store counts as
     /// stalled: edits are relayed without waiting, and still never acknowledged. 0 relays at once.
     pub relay_deadline_ms: u64,
+    /// Longest time between two writes of edits to the members of a crowd, in milliseconds: what is edited in between leaves
+    /// in one. Less is seen sooner and costs more, in proportion; 0 waits for nothing but the commit.
+    pub crowd_pace_ms_max: u64,
     /// Time a room without members stays in memory, in milliseconds.
     pub room_idle_ms: u64,
     /// Open sockets. Over it: HTTP 503 with Retry-After.
@@ -340,6 +337,7 @@ impl Default for Limits {
             outbox_bytes_max: 1024 * 1024,
             backlog_bytes_max: 64 * 1024 * 1024,
             relay_deadline_ms: 250,
+            crowd_pace_ms_max: 33,
             room_idle_ms: 30_000,
             connections_count_max: 50_000,
             rooms_count_max: 100_000,
@@ -354,6 +352,13 @@ impl Limits {
         Duration::from_millis(self.relay_deadline_ms)
     }
 
+    /// How long a room of so many members gathers edits.
+    pub fn pace(&self, members_count: usize) -> Duration {
+        let others_count = members_count.saturating_sub(2) as u64;
+        Duration::from_micros(others_count.saturating_mul(PACE_US_PER_MEMBER))
+            .min(Duration::from_millis(self.crowd_pace_ms_max))
+    }
+
     /// [`Limits::room_idle_ms`] as a duration.
     pub fn room_idle(&self) -> Duration {
         Duration::from_millis(self.room_idle_ms)
@@ -362,5 +367,26 @@ impl Limits {
     /// [`Limits::blob_grace_ms`] as a duration.
     pub fn blob_grace(&self) -> Duration {
         Duration::from_millis(self.blob_grace_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_waits_for_nothing_and_no_crowd_longer_than_was_said() {
+        let limits = Limits::default();
+        assert_eq!(limits.pace(0), Duration::ZERO);
+        assert_eq!(limits.pace(2), Duration::ZERO);
+        assert!(limits.pace(10) < Duration::from_millis(6));
+        assert!(limits.pace(49) < Duration::from_millis(33));
+        assert_eq!(limits.pace(50), Duration::from_millis(33));
+        assert_eq!(limits.pace(usize::MAX), Duration::from_millis(33));
+        let hasty = Limits {
+            crowd_pace_ms_max: 0,
+            ..limits
+        };
+        assert_eq!(hasty.pace(5_000), Duration::ZERO);
     }
 }

@@ -60,7 +60,8 @@ impl Room {
             None => {
                 let free = awake.awareness_free_at().map_or(now, |at| at.max(now));
                 let due = if awake.expects_relay(now) {
-                    free + Duration::from_millis(AWARENESS_RELAY_MS_MAX)
+                    let pace = self.context.limits.pace(awake.members.len());
+                    free + pace + Duration::from_millis(AWARENESS_RELAY_MS_MAX)
                 } else {
                     free
                 };

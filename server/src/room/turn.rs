@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use roomtone_crdt::{Broken, ConnectionId, Message, Update, encode};
 use tokio::sync::oneshot;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use super::acks::{Ack, Receipt};
 use super::handle::{Ask, Delivery, Event};
@@ -15,7 +15,6 @@ use super::{Room, presence};
 use crate::auth::Role;
 use crate::close::Close;
 use crate::heavy::heavy;
-use crate::limits::{PACE_BUSY_MS_MAX, PACE_COMPANY_COUNT, PACE_MEMBERS_PER_MS, PACE_MS_MAX};
 use crate::metrics;
 
 /// An update that waits to be integrated.
@@ -329,13 +328,7 @@ impl Room {
             return;
         }
         let now = Instant::now();
-        let pace_ms = (awake.members.len() / PACE_MEMBERS_PER_MS) as u64;
-        let most_ms = if awake.gathered.len() < PACE_COMPANY_COUNT {
-            PACE_MS_MAX
-        } else {
-            PACE_BUSY_MS_MAX
-        };
-        let pace = Duration::from_millis(pace_ms.min(most_ms));
+        let pace = self.context.limits.pace(awake.members.len());
         let due = awake.integrated.map(|at| at + pace).filter(|due| *due > now);
         awake.integrate_due = due.filter(|_| awake.gathered.has_space());
         if awake.integrate_due.is_none() {

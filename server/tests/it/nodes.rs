@@ -99,7 +99,9 @@ async fn an_edit_is_one_message_whatever_the_number_of_members_and_nodes() {
     }
     let listener = network.node();
     let spy = listener.subscribe(&doc_id("d")).await;
-    tokio::time::sleep(A_MOMENT).await;
+    // Whoever has opened asks again after three to five quarters of a second, and tells what it has after one and a half: a
+    // question that meets an edit on its way is answered.
+    tokio::time::sleep(Duration::from_millis(850)).await;
     edits_on(&spy);
     for clock in 0..20 {
         peers[0].edit(yjs::insert(7, clock, "x")).await;

@@ -212,8 +212,8 @@ async fn ps8_edits_of_many_members_at_once_make_all_of_them_equal() {
 
 #[tokio::test(start_paused = true)]
 async fn in_a_crowd_what_is_edited_within_milliseconds_leaves_together_and_a_pair_waits_for_nothing() {
-    for (crowd, frames) in [(100, 1), (2, 2)] {
-        let world = World::new();
+    for (crowd, pace_ms_max, frames) in [(100, 33, 1), (100, 0, 2), (2, 33, 2)] {
+        let world = World::with(|limits| limits.crowd_pace_ms_max = pace_ms_max);
         let mut author = synced(&world, hocuspocus("d")).await;
         let mut reader = synced(&world, Voice::YWebsocket).await;
         let mut others = Vec::new();
