@@ -163,9 +163,11 @@ pub const CLOCK_ANSWER_MS_MAX: u64 = 2_000;
 pub const CLOCK_OFF_MS_MAX: u64 = 5_000;
 /// Time a room waits for its log before a rebuild or a sleep gives up, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 8_000;
-/// Time between two batches of a room for each member beyond two, in microseconds: what is edited in between shares a transaction, a
-/// commit, and a write to each member. Two people wait for nothing, fifty for [`Limits::crowd_pace_ms_max`].
-pub const PACE_US_PER_MEMBER: u64 = 700;
+/// Members from which on a room is a crowd, and gathers edits for up to [`Limits::crowd_pace_ms_max`]: what comes in that time shares a
+/// transaction, a commit, and a write to each member. With fewer it is less in proportion; two people wait for nothing.
+pub const CROWD_MEMBERS_COUNT: usize = 50;
+/// Bytes that are worth a write of their own: one costs what it carries from here on, and more would only be held longer.
+pub const PACE_BYTES_MAX: usize = 32 * 1024;
 /// Members of a room for each millisecond between two of its awareness frames: what moves in between leaves in one. Two
 /// people see each other at once; of five hundred every client would answer every frame with one of its own.
 pub const AWARENESS_MEMBERS_PER_MS: usize = 5;
@@ -354,9 +356,9 @@ impl Limits {
 
     /// How long a room of so many members gathers edits.
     pub fn pace(&self, members_count: usize) -> Duration {
-        let others_count = members_count.saturating_sub(2) as u64;
-        Duration::from_micros(others_count.saturating_mul(PACE_US_PER_MEMBER))
-            .min(Duration::from_millis(self.crowd_pace_ms_max))
+        let others_count = members_count.clamp(2, CROWD_MEMBERS_COUNT) - 2;
+        let share = others_count as f64 / (CROWD_MEMBERS_COUNT - 2) as f64;
+        Duration::from_millis(self.crowd_pace_ms_max).mul_f64(share)
     }
 
     /// [`Limits::room_idle_ms`] as a duration.

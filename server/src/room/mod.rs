@@ -38,7 +38,7 @@ use crate::compactor::Measured;
 use crate::hub::{Context, Hub, RoomHandleId};
 use crate::limits::{
     CONFIRM_MS_MAX, FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX,
-    TURN_EVENTS_COUNT_MAX,
+    PACE_BYTES_MAX, TURN_EVENTS_COUNT_MAX,
 };
 use crate::saver::{Log, Progress};
 
@@ -474,5 +474,10 @@ async fn sleep_until(deadline: Option<Instant>) {
 impl Gathered {
     fn has_space(&self) -> bool {
         self.len() < GATHER_UPDATES_COUNT_MAX && self.bytes() < GATHER_BYTES_MAX
+    }
+
+    /// Whether more can gather in a crowd before a write pays for itself.
+    fn is_light(&self) -> bool {
+        self.len() < GATHER_UPDATES_COUNT_MAX && self.bytes() < PACE_BYTES_MAX
     }
 }

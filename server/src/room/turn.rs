@@ -330,7 +330,7 @@ impl Room {
         let now = Instant::now();
         let pace = self.context.limits.pace(awake.members.len());
         let due = awake.integrated.map(|at| at + pace).filter(|due| *due > now);
-        awake.integrate_due = due.filter(|_| awake.gathered.has_space());
+        awake.integrate_due = due.filter(|_| awake.gathered.is_light());
         if awake.integrate_due.is_none() {
             self.integrate();
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use roomtone_crdt::{Message, Update};
+use roomtone_server::limits::PACE_BYTES_MAX;
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, Peer, same};
@@ -208,6 +209,27 @@ async fn ps8_edits_of_many_members_at_once_make_all_of_them_equal() {
         peer.read_now().await;
         assert!(same(&peer.doc, &stored), "{:?}", peer.voice);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_crowd_what_is_large_waits_for_no_company() {
+    let world = World::new();
+    let mut author = synced(&world, hocuspocus("d")).await;
+    let mut reader = synced(&world, Voice::YWebsocket).await;
+    let mut others = Vec::new();
+    for _ in 2..100 {
+        others.push(world.join("d", Voice::YWebsocket).await);
+    }
+    author.edit(yjs::insert(1, 0, "a")).await;
+    reader.until_has(1, 1).await;
+    let began = tokio::time::Instant::now();
+    author.edit(yjs::insert(1, 1, &"b".repeat(PACE_BYTES_MAX))).await;
+    reader.until_has(1, 1 + PACE_BYTES_MAX as u32).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

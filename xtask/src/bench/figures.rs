@@ -37,6 +37,8 @@ pub(crate) enum Metric {
     RssAfter,
     /// Beyond what the empty server had.
     RssGrowth,
+    /// Beyond what it had in the first second in which everybody was there.
+    RssGrowthAllThere,
     /// The growth, over the connections.
     KbPerConnection,
     /// The growth, over the rooms.
@@ -65,6 +67,7 @@ impl Metric {
             Metric::RssEnd => ("memory, at the end", "end", "MB"),
             Metric::RssAfter => ("memory, five seconds after", "after", "MB"),
             Metric::RssGrowth => ("memory, growth", "+", "MB"),
+            Metric::RssGrowthAllThere => ("memory, growth once all are there", "then +", "MB"),
             Metric::KbPerConnection => ("memory per connection", "conn", "KB"),
             Metric::KbPerRoom => ("memory per room", "room", "KB"),
             Metric::FdsMax => ("descriptors, max", "fds", "count"),
@@ -238,6 +241,7 @@ pub(crate) fn read(summary: &Value, empty_rss_mb: Option<f64>, sent: Sent) -> an
     let steady = Steady::of(&seconds, ran_s.unwrap_or(f64::MAX));
     put(Metric::CpuPerEdit, steady.cpu_us_per_edit());
     put(Metric::CpuShare, steady.cpu_percent());
+    put(Metric::RssGrowthAllThere, steady.rss_growth_mb());
     let rss_mb = gauge("server_rss_mb_max");
     put(Metric::RssMax, rss_mb);
     let growth_mb = match (rss_mb, empty_rss_mb) {
@@ -294,6 +298,7 @@ struct Second {
     users: u64,
     deliveries_per_s: f64,
     cpu_share: f64,
+    rss_mb: Option<f64>,
 }
 
 fn second(value: &Value) -> anyhow::Result<Second> {
@@ -307,6 +312,7 @@ fn second(value: &Value) -> anyhow::Result<Second> {
         users: users.context("a second of the summary has no vus")?,
         deliveries_per_s: number("deliveries_per_s")?,
         cpu_share: number("server_cpu_share")?,
+        rss_mb: value.get("server_rss_mb").and_then(Value::as_f64),
     })
 }
 
@@ -316,6 +322,8 @@ struct Steady {
     took_s: f64,
     cpu_s: f64,
     deliveries: f64,
+    /// When everybody had come, and the most from then on.
+    rss_mb: Option<(f64, f64)>,
 }
 
 impl Steady {
@@ -335,8 +343,16 @@ impl Steady {
             sum.took_s += took_s;
             sum.cpu_s += second.cpu_share * took_s;
             sum.deliveries += second.deliveries_per_s * took_s;
+            sum.rss_mb = second.rss_mb.map(|now| match sum.rss_mb {
+                Some((first, most)) => (first, most.max(now)),
+                None => (now, now),
+            });
         }
         sum
+    }
+
+    fn rss_growth_mb(self) -> Option<f64> {
+        self.rss_mb.map(|(first, most)| most - first)
     }
 
     /// CPU over deliveries, in microseconds.
@@ -371,7 +387,10 @@ mod tests {
     };
 
     fn summary() -> Value {
-        let second = |at_s: f64, vus: u64, per_s: f64, share: f64| json!({ "at_s": at_s, "vus": vus, "deliveries_per_s": per_s, "server_cpu_share": share });
+        let second = |at_s: f64, vus: u64, per_s: f64, share: f64| {
+            json!({ "at_s": at_s, "vus": vus, "deliveries_per_s": per_s, "server_cpu_share": share,
+                    "server_rss_mb": 10.0 * at_s })
+        };
         json!({
             "ran_s": 4.0,
             "trends": {
@@ -411,6 +430,7 @@ mod tests {
         assert!(!run.values.contains_key(&Metric::PresenceP95));
         assert!(!run.values.contains_key(&Metric::CaughtUpMax));
         assert!((run.values[&Metric::RssGrowth] - 10.0).abs() < 1e-9);
+        assert!((run.values[&Metric::RssGrowthAllThere] - 11.0).abs() < 1e-9);
         assert!((run.values[&Metric::KbPerConnection] - 1_024.0).abs() < 1e-9);
         assert!((run.values[&Metric::KbPerRoom] - 2_048.0).abs() < 1e-9);
         assert!(!run.values.contains_key(&Metric::EditsPerS));

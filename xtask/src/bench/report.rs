@@ -93,7 +93,8 @@ least and the most in brackets. CPU is that of the server's process tree as the 
 counts nowhere, when an edit did not reach a reader, when two documents of a room differ at the end, or when somebody could
 not connect. Presence that got lost voids nothing and is told below its table. CPU per delivered edit is taken from the
 seconds in which everybody has been there for one; an edit that arrives at one reader is one delivery, and the cursor move that goes
-with it is not counted. Memory growth is from the empty server, or from the one that was started again. Somebody has the document when
+with it is not counted. Memory growth is from the empty server, or from the one that was started again; once all are there: from
+the first second in which they are, which for the slow reader is about when it stops. Somebody has the document when
 all of it is there, whatever the server calls synced; the time is counted from when one was to come. A peer that waited in vain for what
 never came did not finish, and is left out of the later rounds. The ratio is Roomtone's median over the best peer's: below 1 is
 better than every peer, and in rates above 1. y-sweet's rooms are made before anybody joins. [LOADTEST.md](LOADTEST.md) says how the load

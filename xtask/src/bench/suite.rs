@@ -29,7 +29,7 @@ pub(crate) struct Row {
 use Metric::{
     CaughtUpMax, CaughtUpP95, CpuPerEdit, CpuPerWritten, CpuShare, CpuWhole, DeliveryP50, DeliveryP99,
     EditsPerS, KbPerConnection, KbPerRoom, PresenceLost, PresenceP95, Reconnects, RssAfter, RssGrowth,
-    RssMax,
+    RssGrowthAllThere, RssMax,
 };
 
 /// What most rows are.
@@ -51,6 +51,7 @@ const EDITING: &[Metric] = &[CpuPerEdit, DeliveryP50, DeliveryP99, RssMax, RssGr
 const JOINING: &[Metric] = &[CaughtUpMax, CaughtUpP95, CpuWhole, RssMax, RssGrowth];
 /// The two that are compared with each other.
 const SLOW: &[Metric] = &[
+    RssGrowthAllThere,
     RssGrowth,
     RssMax,
     DeliveryP99,
@@ -127,7 +128,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "slow-reader",
         plan: "loadtest/scenarios/slow-reader.toml",
         metrics: SLOW,
-        plots: &[RssGrowth, DeliveryP99],
+        plots: &[RssGrowthAllThere, DeliveryP99],
         ..PLAIN
     },
     Row {
