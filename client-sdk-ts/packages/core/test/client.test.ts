@@ -214,7 +214,7 @@ describe("na6 Left", () => {
       world.retry(one);
       expect(joinsOf(socket)).toMatchObject([{ name: "one" }]);
     }
-    expect(delays).toEqual([250, 500, 1_000, 2_000]);
+    expect(delays).toEqual([250, 500, 1_000, 1_000]);
     socket.say(joined(6));
     world.clock.advance(STABLE_MS_MIN);
     socket.say(left(6, 1011));
