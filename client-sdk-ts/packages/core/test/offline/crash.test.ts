@@ -25,10 +25,28 @@ interface Open {
 
 /** What must be on the disk, by what tabs have reported. */
 class Promised {
-  readonly #written = new Set<string>();
-  readonly #deleted = new Set<string>();
+  readonly #written: Set<string>;
+  readonly #deleted: Set<string>;
   /** Deleted by anybody, whether that was reported saved or not. */
-  readonly #touched = new Set<string>();
+  readonly #touched: Set<string>;
+
+  constructor(
+    written: Iterable<string> = [],
+    deleted: Iterable<string> = [],
+    touched = new Set<string>(),
+  ) {
+    this.#written = new Set(written);
+    this.#deleted = new Set(deleted);
+    this.#touched = touched;
+  }
+
+  /**
+   * What is promised now. A tab that opens owes no more: while it deciphers what it has read, others write and say so, and
+   * it hears of that a little later.
+   */
+  soFar(): Promised {
+    return new Promised(this.#written, this.#deleted, this.#touched);
+  }
 
   /** A tab that says "saved" vouches for all that it shows, and for all that it deleted. */
   record({ offline, removed }: Open): void {
@@ -65,9 +83,10 @@ async function round(seed: number, options: Partial<OfflineOptions>): Promise<vo
 
   const enter = async () => {
     const tab = browser.tab();
+    const owed = promised.soFar();
     const offline = await tab.open(options);
     expect(offline.error).toBe(null);
-    promised.check(words(offline));
+    owed.check(words(offline));
     const entered = { tab, offline, removed: new Set<string>() };
     offline.on("saved", () => promised.record(entered));
     open.push(entered);
