@@ -1,21 +1,25 @@
 //! What was typed, read once into a configuration that later code can trust.
 
+mod access;
+mod limits;
+
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use roomtone_persistence::limits::UPDATE_BYTES_MAX;
 use roomtone_persistence::{BlobOptions, PostgresOptions};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
 use crate::bus::RedisAddress;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::drain::Window;
 use crate::limits::{DRAIN_WINDOW_DEFAULT_MS, Limits, STORE_WAIT_SECONDS, WORKERS_COUNT_MAX};
 use crate::origin::OriginPolicy;
+
+pub use access::Access;
+use access::access;
+use limits::limits;
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -66,22 +70,6 @@ impl fmt::Display for StorePlace {
             StorePlace::Postgres(options) => options.fmt(f),
         }
     }
-}
-
-/// How tokens are judged.
-#[derive(Debug, Clone)]
-pub enum Access {
-    /// Not at all.
-    Open,
-    /// HS256 with a shared secret.
-    Jwt {
-        /// The secret.
-        secret: SecretString,
-        /// What every token must carry as `aud`, if anything.
-        audience: Option<String>,
-        /// What every token must carry as `iss`, if anything.
-        issuer: Option<String>,
-    },
 }
 
 /// A configuration that cannot be used. The text names the key and says what would do.
@@ -288,64 +276,6 @@ fn drain_window(ms: Option<u64>) -> Result<Option<Window>, ConfigError> {
         .map_err(|bad| wrong("drain_window_ms", bad.to_string()))
 }
 
-fn access(
-    secret: Option<String>,
-    audience: Option<String>,
-    issuer: Option<String>,
-    open: bool,
-    open_to_network: bool,
-    listen: SocketAddr,
-    warnings: &mut Vec<&'static str>,
-) -> Result<Access, ConfigError> {
-    match (secret, open) {
-        (Some(_), true) => Err(wrong(
-            "open",
-            "there is a jwt_secret as well; choose one of the two",
-        )),
-        (Some(secret), false) => {
-            let secret = SecretString::from(secret);
-            match secret.expose_secret().len() {
-                0 => return Err(wrong("jwt_secret", "it is empty")),
-                1..32 => {
-                    warnings.push("jwt_secret is shorter than 32 bytes: a token can be forged by guessing it")
-                }
-                _ => {}
-            }
-            Ok(Access::Jwt {
-                secret,
-                audience,
-                issuer,
-            })
-        }
-        (None, open) => {
-            if !listen.ip().is_loopback() {
-                if !open {
-                    return Err(wrong(
-                        "jwt_secret",
-                        format!(
-                            "needed to listen on {listen}, which others can reach; or --open --open-to-network"
-                        ),
-                    ));
-                }
-                if !open_to_network {
-                    return Err(wrong(
-                        "open",
-                        format!(
-                            "others can reach {listen}: everybody could read and change everything; add --open-to-network if that is meant"
-                        ),
-                    ));
-                }
-                warnings.push(
-                    "OPEN TO THE NETWORK: everybody who reaches this address may read and change everything",
-                );
-            } else {
-                warnings.push("no authentication: everybody on this machine may read and change everything (--jwt-secret changes that)");
-            }
-            Ok(Access::Open)
-        }
-    }
-}
-
 /// A thread that has nothing to do is woken to look for work again and again: where the store's own thread and the kernel
 /// have a core, sockets cost a third less.
 fn workers(count: Option<usize>) -> Result<usize, ConfigError> {
@@ -358,66 +288,6 @@ fn workers(count: Option<usize>) -> Result<usize, ConfigError> {
             format!("{count} is not from 1 to {WORKERS_COUNT_MAX}"),
         )),
     }
-}
-
-/// The file's table, then `name=value` pairs over it.
-fn limits(table: Option<toml::Table>, pairs: &[String]) -> Result<Limits, ConfigError> {
-    let mut table = table.unwrap_or_default();
-    for pair in pairs.iter().filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            wrong(
-                "limits",
-                format!("`{pair}` is not NAME=VALUE, such as room_idle_ms=5000"),
-            )
-        })?;
-        let number: i64 = value.trim().replace('_', "").parse().map_err(|_| {
-            wrong(
-                &format!("limits.{}", name.trim()),
-                format!("`{value}` is not a whole number"),
-            )
-        })?;
-        table.insert(name.trim().to_owned(), toml::Value::Integer(number));
-    }
-    for (name, value) in &table {
-        if !matches!(value, toml::Value::Integer(0..)) {
-            return Err(wrong(
-                &format!("limits.{name}"),
-                format!("`{value}` is not a whole number, or below 0"),
-            ));
-        }
-    }
-    let limits: Limits = table
-        .try_into()
-        .map_err(|error: toml::de::Error| wrong("limits", error.message().to_owned()))?;
-    for (name, value, bounds) in [
-        // An update that the store does not take would hold up all that is behind it.
-        ("frame_bytes_max", limits.frame_bytes_max, 1024..=UPDATE_BYTES_MAX),
-        ("document_bytes_max", limits.document_bytes_max, 1024..=usize::MAX),
-        ("outbox_bytes_max", limits.outbox_bytes_max, 1024..=usize::MAX / 4),
-        ("backlog_bytes_max", limits.backlog_bytes_max, 1..=usize::MAX / 4),
-        // More than a second is no live editing, and what gathers has its own bounds.
-        (
-            "crowd_pace_ms_max",
-            usize::try_from(limits.crowd_pace_ms_max).unwrap_or(usize::MAX),
-            0..=1_000,
-        ),
-        (
-            "connections_count_max",
-            limits.connections_count_max,
-            1..=Semaphore::MAX_PERMITS,
-        ),
-        ("rooms_count_max", limits.rooms_count_max, 1..=usize::MAX),
-    ] {
-        if value < *bounds.start() {
-            let problem = format!("{value} is too small; at least {}", bounds.start());
-            return Err(wrong(&format!("limits.{name}"), problem));
-        }
-        if value > *bounds.end() {
-            let problem = format!("{value} is too large; at most {}", bounds.end());
-            return Err(wrong(&format!("limits.{name}"), problem));
-        }
-    }
-    Ok(limits)
 }
 
 #[cfg(test)]

@@ -478,6 +478,6 @@ impl Gathered {
 
     /// Whether more can gather in a crowd before a write pays for itself.
     fn is_light(&self) -> bool {
-        self.len() < GATHER_UPDATES_COUNT_MAX && self.bytes() < PACE_BYTES_MAX
+        self.has_space() && self.bytes() < PACE_BYTES_MAX
     }
 }

@@ -211,15 +211,21 @@ async fn ps8_edits_of_many_members_at_once_make_all_of_them_equal() {
     }
 }
 
+/// One who writes, one who reads, and the rest of so many.
+async fn crowd(world: &World, members: usize) -> (Peer, Peer, Vec<Peer>) {
+    let author = synced(world, hocuspocus("d")).await;
+    let reader = synced(world, Voice::YWebsocket).await;
+    let mut others = Vec::new();
+    for _ in 2..members {
+        others.push(world.join("d", Voice::YWebsocket).await);
+    }
+    (author, reader, others)
+}
+
 #[tokio::test(start_paused = true)]
 async fn in_a_crowd_what_is_large_waits_for_no_company() {
     let world = World::new();
-    let mut author = synced(&world, hocuspocus("d")).await;
-    let mut reader = synced(&world, Voice::YWebsocket).await;
-    let mut others = Vec::new();
-    for _ in 2..100 {
-        others.push(world.join("d", Voice::YWebsocket).await);
-    }
+    let (mut author, mut reader, _others) = crowd(&world, 100).await;
     author.edit(yjs::insert(1, 0, "a")).await;
     reader.until_has(1, 1).await;
     let began = tokio::time::Instant::now();
@@ -234,14 +240,9 @@ async fn in_a_crowd_what_is_large_waits_for_no_company() {
 
 #[tokio::test(start_paused = true)]
 async fn in_a_crowd_what_is_edited_within_milliseconds_leaves_together_and_a_pair_waits_for_nothing() {
-    for (crowd, pace_ms_max, frames) in [(100, 33, 1), (100, 0, 2), (2, 33, 2)] {
+    for (members, pace_ms_max, frames) in [(100, 33, 1), (100, 0, 2), (2, 33, 2)] {
         let world = World::with(|limits| limits.crowd_pace_ms_max = pace_ms_max);
-        let mut author = synced(&world, hocuspocus("d")).await;
-        let mut reader = synced(&world, Voice::YWebsocket).await;
-        let mut others = Vec::new();
-        for _ in 2..crowd {
-            others.push(world.join("d", Voice::YWebsocket).await);
-        }
+        let (mut author, mut reader, _others) = crowd(&world, members).await;
         let began = tokio::time::Instant::now();
         author.edit(yjs::insert(1, 0, "a")).await;
         reader.until_has(1, 1).await;

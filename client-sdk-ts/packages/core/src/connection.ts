@@ -117,8 +117,7 @@ export class Connection {
     this.#options = options;
     this.#environment = options.environment;
     this.#choice = new TransportChoice(options.transport);
-    const { environment } = options;
-    this.#backoff = new Backoff(environment.random, () => environment.now());
+    this.#backoff = new Backoff(this.#environment.random, () => this.#environment.now());
     this.#unsubscribe = this.#environment.network.subscribe((event) => this.#onNetwork(event));
   }
 
