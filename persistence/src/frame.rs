@@ -42,6 +42,28 @@ pub(crate) fn encode(records: &[Record]) -> Vec<u8> {
     blob
 }
 
+/// One blob of all records of several.
+pub(crate) fn join(blobs: &[Bytes]) -> Result<Vec<u8>, BadFrame> {
+    let mut count = 0;
+    let mut bodies = Vec::with_capacity(blobs.len());
+    for blob in blobs {
+        let mut reader = Reader { blob, at: 0 };
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(BadFrame::Version(version));
+        }
+        count += reader.varint()?;
+        bodies.push(&blob[reader.at..]);
+    }
+    let mut joined = Vec::with_capacity(16 + bodies.iter().map(|body| body.len()).sum::<usize>());
+    joined.put_u8(VERSION);
+    put_varint(&mut joined, count);
+    for body in bodies {
+        joined.put_slice(body);
+    }
+    Ok(joined)
+}
+
 /// An upper bound of what a record takes in a frame.
 pub(crate) fn framed_bytes(record: &Record) -> usize {
     40 + record.user.as_ref().map_or(0, |user| user.len()) + record.update.len()
@@ -218,6 +240,18 @@ mod tests {
             let before = &records()[..count];
             assert_eq!(decode(&encode(before).into()).unwrap(), before);
         }
+    }
+
+    #[test]
+    fn joined_frames_are_the_frame_of_all() {
+        let all = records();
+        for cut in 0..=4 {
+            let (first, second) = (encode(&all[..cut]), encode(&all[cut..]));
+            let joined = join(&[first.into(), second.into()]).unwrap();
+            assert_eq!(joined, encode(&all));
+        }
+        assert!(join(&[Bytes::from_static(&[2, 0])]).is_err());
+        assert!(join(&[Bytes::new()]).is_err());
     }
 
     #[test]

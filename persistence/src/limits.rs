@@ -15,6 +15,20 @@ pub const UPDATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// read, so a very large flush becomes several rows of the same transaction.
 pub const ROW_BYTES_TARGET: usize = 1024 * 1024;
 
+/// Size of each of the two files that SQLite's table is behind, in bytes. A full one goes into the table in one transaction: the
+/// larger they are, the fewer, and the longer each. Above it appends wait for the table.
+pub const TAIL_BYTES_MAX: usize = 256 * 1024;
+
+/// Size of a group that goes into the table at once, in bytes: to write it twice would cost more than the table does.
+pub const TAIL_GROUP_BYTES_MAX: usize = 32 * 1024;
+
+/// How long an append stays out of the table while others follow, in seconds. A copy of the database alone, as a backup makes
+/// it, lacks no more than this.
+pub const TAIL_AGE_SECONDS: u64 = 5;
+
+/// A write to the tail that takes longer than this, in milliseconds, has the next one made on a thread that may wait.
+pub const TAIL_WRITE_MS_MAX: u64 = 5;
+
 /// Memory in which each SQLite connection keeps pages, in bytes. Beyond it pages come from the system's cache: six connections
 /// with SQLite's own 2 MiB would be most of what a small server takes.
 pub const PAGE_CACHE_BYTES_MAX: usize = 512 * 1024;

@@ -87,7 +87,8 @@ impl Generation {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RowId(pub i64);
 
-/// One row of the log: what one append wrote for one document. It is compacted whole or not at all.
+/// One row of the log: what an append wrote for one document, or several that followed each other before anybody read it. It is
+/// compacted whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its place.

@@ -9,11 +9,11 @@ mod lock;
 mod open;
 mod quarantine;
 mod read;
-mod wal;
+mod tail;
 mod writer;
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,7 +39,7 @@ use crate::{DocId, Store, StoreError, Stored};
 /// One process per file (see [`SqliteStore::open`]), any number of tasks in it.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Writer,
+    writer: Arc<Writer>,
     readers: SqlitePool,
     snapshots: Snapshots,
     /// Held for as long as the file is open; `None` once it is closed.
@@ -48,7 +48,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens a database, and creates it and its folder when they are not there. Beside the file stand SQLite's
-    /// `-wal` and `-shm` and a `.lock`.
+    /// `-wal` and `-shm`, `-tail0` and `-tail1` with what was appended last, and a `.lock`.
     ///
     /// Brings an older schema up to date. Checks the whole file when it is not large
     /// ([`crate::limits::CHECK_AT_OPEN_BYTES_MAX`]).
@@ -123,14 +123,14 @@ impl Collectable for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self, doc: &DocId) -> Result<Stored, StoreError> {
+        // Whoever has it takes it for saved, and what is in the tables is on the disk.
+        self.writer.fold_for(doc).await?;
         let mut lost = Vec::new();
         loop {
             let mut connection = self.readers.acquire().await?;
             let loaded = read::load(&mut connection, doc, &lost).await;
             let loaded = settle(connection, loaded)?;
             if let Some((stored, _)) = self.snapshots.complete(loaded, &mut lost).await? {
-                // Whoever has it takes it for saved.
-                self.writer.sync().await?;
                 return Ok(stored);
             }
         }
@@ -139,7 +139,7 @@ impl Store for SqliteStore {
     async fn append(&self, batches: &[Batch]) -> Result<Vec<Appended>, StoreError> {
         let written = append::write(&self.writer, batches).await?;
         if !written.is_on_disk {
-            self.writer.sync().await?;
+            self.writer.tail.sync().await?;
         }
         Ok(written.appended)
     }
@@ -149,7 +149,7 @@ impl Store for SqliteStore {
     }
 
     async fn sync(&self) -> Result<(), StoreError> {
-        self.writer.sync().await
+        self.writer.tail.sync().await
     }
 
     async fn compact(&self, doc: &DocId, merge: Compaction) -> Result<Compacted, StoreError> {
@@ -176,6 +176,7 @@ impl Store for SqliteStore {
         after: Option<HistoryCursor>,
         limit: usize,
     ) -> Result<HistoryPage, StoreError> {
+        self.writer.fold_for(doc).await?;
         let mut connection = self.readers.acquire().await?;
         let page = read::history(&mut connection, doc, after, limit).await;
         settle(connection, page)
@@ -199,7 +200,7 @@ impl Store for SqliteStore {
     }
 
     async fn delete(&self, doc: &DocId) -> Result<Epoch, StoreError> {
-        document::delete(self.writer.begin().await?, doc).await
+        document::delete(self.writer.begin_alone(doc).await?, doc).await
     }
 
     async fn quarantine(&self, doc: &DocId, record: &Record, reason: &str) -> Result<(), StoreError> {
@@ -220,7 +221,9 @@ impl Store for SqliteStore {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        let mut turn = self.writer.begin().await?;
+        let mut turn = self.writer.wait().await?;
+        turn.fold().await?;
+        turn.begin().await?;
         sqlx::query(
             "INSERT INTO meta (key, value) VALUES ('health', 1) \
              ON CONFLICT (key) DO UPDATE SET value = (value + 1) % 1000000",

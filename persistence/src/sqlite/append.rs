@@ -1,12 +1,14 @@
 //! Writing batches to the log.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::document;
+use super::tail::{Entry, Group, Taken};
 use super::writer::{KnownDoc, Turn, Writer};
+use crate::limits::TAIL_GROUP_BYTES_MAX;
 use crate::record::{Batch, Epoch};
 use crate::rows::document::now_ms;
 use crate::rows::log::{crc32, frame_rows};
@@ -24,24 +26,89 @@ static INSERTS: LazyLock<[String; INSERT_ROWS_MAX]> = LazyLock::new(|| {
     })
 });
 
-/// Documents that are written to all the time are known: what is appended to those alone is not on the disk yet.
-pub(crate) async fn write(writer: &Writer, batches: &[Batch]) -> Result<Written, StoreError> {
+/// What is appended to documents that are known goes to the tail, and is not on the disk yet.
+pub(crate) async fn write(writer: &Arc<Writer>, batches: &[Batch]) -> Result<Written, StoreError> {
     // Framing needs no lock: it is done before the turn, so that turns are as short as the disk allows.
     let framed: Vec<Vec<Vec<u8>>> = batches.iter().map(frame_rows).collect::<Result<_, _>>()?;
-    let turn = writer.wait().await?;
-    if batches.iter().all(|batch| turn.known(&batch.doc).is_some()) {
-        let appended = append_known(turn, batches, framed).await?;
-        Ok(Written {
+    let bytes: usize = framed.iter().flatten().map(Vec::len).sum();
+    if bytes <= TAIL_GROUP_BYTES_MAX
+        && let Some(appended) = append_to_tail(writer, batches, &framed).await?
+    {
+        return Ok(Written {
             appended,
             is_on_disk: false,
-        })
-    } else {
-        let appended = append_any(turn, batches, framed).await?;
-        Ok(Written {
-            appended,
-            is_on_disk: true,
-        })
+        });
     }
+    let mut turn = writer.wait().await?;
+    for batch in batches {
+        // What it appended before comes first.
+        if writer.tail.holds(&batch.doc).await {
+            turn.fold().await?;
+        }
+    }
+    let appended = if batches.iter().all(|batch| turn.known(&batch.doc).is_some()) {
+        append_known(turn, batches, framed).await?
+    } else {
+        append_any(turn, batches, framed).await?
+    };
+    Ok(Written {
+        appended,
+        is_on_disk: true,
+    })
+}
+
+/// Appends to the tail; None when one of the documents is not known.
+async fn append_to_tail(
+    writer: &Arc<Writer>,
+    batches: &[Batch],
+    framed: &[Vec<Vec<u8>>],
+) -> Result<Option<Vec<Appended>>, StoreError> {
+    loop {
+        let state = writer.tail.lock().await?;
+        let mut group = Group::new();
+        let mut appended = Vec::with_capacity(batches.len());
+        {
+            let known = writer.tail.known();
+            for (batch, blobs) in batches.iter().zip(framed) {
+                let Some(doc) = known.get(&batch.doc) else {
+                    return Ok(None);
+                };
+                if doc.epoch != batch.epoch {
+                    appended.push(Appended::StaleEpoch);
+                    continue;
+                }
+                appended.push(Appended::Stored);
+                for blob in blobs {
+                    let entry = Entry {
+                        document_id: doc.id,
+                        epoch: doc.epoch.0,
+                        blob,
+                    };
+                    group.push(&batch.doc, entry);
+                }
+            }
+        }
+        if group.is_empty() {
+            return Ok(Some(appended));
+        }
+        match writer.tail.append(state, group).await? {
+            Taken::Written => return Ok(Some(appended)),
+            Taken::Turned => {
+                fold_beside(writer.clone());
+                return Ok(Some(appended));
+            }
+            Taken::AfterFold => writer.fold().await?,
+        }
+    }
+}
+
+/// Folds while others go on appending. When it fails they find out as soon as they need the space.
+fn fold_beside(writer: Arc<Writer>) {
+    tokio::spawn(async move {
+        if let Err(error) = writer.fold_what_is_full().await {
+            tracing::warn!(%error, "the log's tail cannot be put into the table");
+        }
+    });
 }
 
 /// Appends to documents that are known: nothing is asked before the rows are written.

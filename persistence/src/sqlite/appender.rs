@@ -1,18 +1,22 @@
-//! The connection that appends: a thread of its own, woken once for a whole group.
+//! The connection that appends to the table: a thread of its own, woken once for a whole transaction.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Statement};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::append::LogRow;
-use super::open::{Commits, pragmas};
-use super::wal::Wal;
+use super::open::pragmas;
+use super::tail::{self, Sealed};
 use crate::StoreError;
 use crate::limits::BUSY_TIMEOUT_SECONDS;
+
+/// One row of the log.
+pub(super) const INSERT: &str =
+    "INSERT INTO log (document_id, epoch, crc32, records) VALUES (?1, ?2, ?3, ?4)";
 
 /// The end of a connection that writes rows of documents that are known, and nothing else. Dropping it lets the thread
 /// finish what it is at, and then closes the connection.
@@ -27,13 +31,21 @@ pub(crate) struct Appender {
 /// Jobs that wait for the thread. One more than that would be refused, as by a store that is away.
 const JOBS_COUNT_MAX: usize = 1;
 
+type Answer = oneshot::Sender<Result<(), StoreError>>;
+
 enum Job {
     Append {
         rows: Vec<LogRow>,
-        answer: oneshot::Sender<Result<(), StoreError>>,
+        answer: Answer,
+    },
+    Fold {
+        sealed: Sealed,
+        answer: Answer,
     },
     /// The answer is dropped once the connection is closed.
-    Close { _answer: oneshot::Sender<()> },
+    Close {
+        _answer: oneshot::Sender<()>,
+    },
     #[cfg(test)]
     Run {
         statement: &'static str,
@@ -43,23 +55,32 @@ enum Job {
 
 impl Appender {
     /// Starts the thread. A database that cannot be opened is the answer to the first append.
-    pub(crate) fn start(database: &Path, wal: Wal) -> Result<Appender, StoreError> {
+    pub(crate) fn start(database: &Path) -> Result<Appender, StoreError> {
         // One job at a time: the turn sees to it.
         let (jobs, inbox) = sync_channel(JOBS_COUNT_MAX);
         let database = database.to_owned();
         thread::Builder::new()
             .name("sqlite-append".into())
-            .spawn(move || run(database, wal, inbox))
+            .spawn(move || run(database, inbox))
             .map_err(|error| StoreError::Unavailable(format!("no thread for the log: {error}")))?;
         Ok(Appender { jobs })
     }
 
-    /// Writes rows in one transaction, and returns when it is written: [`Wal::sync`] brings it to the disk. After an error the connection is closed,
-    /// which undoes whatever was open: the appender is of no more use.
+    /// Writes rows in one transaction, and returns when it is on the disk. After an error the connection is closed, which undoes whatever
+    /// was open: the appender is of no more use.
     pub(crate) async fn append(&self, rows: Vec<LogRow>) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Append { rows, answer }).await
+    }
+
+    /// Puts a generation of the tail into the table, likewise.
+    pub(crate) async fn fold(&self, sealed: Sealed) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Fold { sealed, answer }).await
+    }
+
+    async fn ask(&self, job: impl FnOnce(Answer) -> Job) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         self.jobs
-            .try_send(Job::Append { rows, answer })
+            .try_send(job(answer))
             .map_err(|error| StoreError::Unavailable(format!("the thread of the log: {error}")))?;
         answered
             .await
@@ -85,50 +106,37 @@ impl Appender {
     }
 }
 
-fn run(database: PathBuf, wal: Wal, inbox: Receiver<Job>) {
-    let connection = match open(&database) {
+fn run(database: PathBuf, inbox: Receiver<Job>) {
+    let mut connection = match open(&database) {
         Ok(connection) => connection,
         Err(error) => {
-            if let Ok(Job::Append { answer, .. }) = inbox.recv() {
+            if let Ok(Job::Append { answer, .. } | Job::Fold { answer, .. }) = inbox.recv() {
                 let _ = answer.send(Err(error.into()));
             }
             return;
         }
     };
-    let end = serve(&connection, &wal, &inbox);
+    let end = serve(&mut connection, &inbox);
     // It may hold files open until here, and whoever waits for the end wants to delete or to copy them.
     drop(connection);
     match end {
         // Only now: the next try must not meet what this connection holds.
-        End::Failed { answer, error } => drop(answer.send(Err(error.into()))),
+        End::Failed { answer, error } => drop(answer.send(Err(error))),
         End::Closed(answer) => drop(answer),
     }
 }
 
 /// Why a connection is closed.
 enum End {
-    Failed {
-        answer: oneshot::Sender<Result<(), StoreError>>,
-        error: rusqlite::Error,
-    },
+    Failed { answer: Answer, error: StoreError },
     Closed(Option<oneshot::Sender<()>>),
 }
 
-fn serve(connection: &Connection, wal: &Wal, inbox: &Receiver<Job>) -> End {
-    let mut statements = None;
+fn serve(connection: &mut Connection, inbox: &Receiver<Job>) -> End {
     for job in inbox {
-        match job {
-            Job::Append { rows, answer } => {
-                wal.begin();
-                match append(connection, &mut statements, &rows) {
-                    // Nobody hears it when the caller was dropped; the rows are stored all the same.
-                    Ok(()) => {
-                        wal.wrote();
-                        drop(answer.send(Ok(())));
-                    }
-                    Err(error) => return End::Failed { answer, error },
-                }
-            }
+        let (done, answer) = match job {
+            Job::Append { rows, answer } => (append(connection, &rows).map_err(StoreError::from), answer),
+            Job::Fold { sealed, answer } => (tail::fold(connection, &sealed), answer),
             Job::Close { _answer } => return End::Closed(Some(_answer)),
             #[cfg(test)]
             Job::Run { statement, answer } => {
@@ -136,66 +144,39 @@ fn serve(connection: &Connection, wal: &Wal, inbox: &Receiver<Job>) -> End {
                     .execute_batch(statement)
                     .expect("a statement of a test");
                 let _ = answer.send(());
+                continue;
             }
+        };
+        match done {
+            // Nobody hears it when the caller was dropped; the rows are stored all the same.
+            Ok(()) => drop(answer.send(Ok(()))),
+            Err(error) => return End::Failed { answer, error },
         }
     }
     End::Closed(None)
 }
 
-fn open(database: &Path) -> Result<Connection, rusqlite::Error> {
+/// Opens a connection that writes, with the settings of all of them.
+pub(super) fn open(database: &Path) -> Result<Connection, rusqlite::Error> {
     // Never a new file: a database that has vanished is an error, not an empty log.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(Duration::from_secs(BUSY_TIMEOUT_SECONDS))?;
-    for (name, value) in pragmas(Commits::Write) {
+    for (name, value) in pragmas() {
         connection.pragma_update(None, name, value)?;
     }
     Ok(connection)
 }
 
-/// The statements of a transaction, each prepared once.
-struct Statements<'a> {
-    begin: Statement<'a>,
-    insert: Statement<'a>,
-    commit: Statement<'a>,
-}
-
-impl<'a> Statements<'a> {
-    fn prepare(connection: &'a Connection) -> Result<Statements<'a>, rusqlite::Error> {
-        Ok(Statements {
-            begin: connection.prepare("BEGIN IMMEDIATE")?,
-            insert: connection
-                .prepare("INSERT INTO log (document_id, epoch, crc32, records) VALUES (?1, ?2, ?3, ?4)")?,
-            commit: connection.prepare("COMMIT")?,
-        })
+fn append(connection: &mut Connection, rows: &[LogRow]) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut insert = transaction.prepare(INSERT)?;
+        for row in rows {
+            insert.execute((row.document_id, row.epoch, row.crc32, row.records.as_slice()))?;
+        }
     }
-
-    fn insert(&mut self, row: &LogRow) -> Result<(), rusqlite::Error> {
-        self.insert
-            .execute((row.document_id, row.epoch, row.crc32, row.records.as_slice()))?;
-        Ok(())
-    }
-}
-
-fn append<'a>(
-    connection: &'a Connection,
-    statements: &mut Option<Statements<'a>>,
-    rows: &[LogRow],
-) -> Result<(), rusqlite::Error> {
-    let statements = match statements {
-        Some(statements) => statements,
-        None => statements.insert(Statements::prepare(connection)?),
-    };
-    if let [row] = rows {
-        // A statement is a transaction by itself.
-        return statements.insert(row);
-    }
-    statements.begin.execute(())?;
-    for row in rows {
-        statements.insert(row)?;
-    }
-    statements.commit.execute(())?;
-    Ok(())
+    transaction.commit()
 }
 
 #[cfg(test)]
@@ -209,8 +190,8 @@ mod tests {
         let _store = SqliteStore::open(&path).await.unwrap();
         let connection = super::open(&path).unwrap();
         let setting = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        // 1 is NORMAL: syncs are apart from commits.
-        assert_eq!(setting("synchronous").unwrap(), 1);
+        // 2 is FULL: a commit returns when it is on the disk.
+        assert_eq!(setting("synchronous").unwrap(), 2);
         assert_eq!(setting("foreign_keys").unwrap(), 1);
         assert_eq!(setting("cell_size_check").unwrap(), 1);
         assert_eq!(setting("wal_autocheckpoint").unwrap(), 4_000);

@@ -47,8 +47,7 @@ pub(crate) async fn delete(mut turn: Turn<'_>, doc: &DocId) -> Result<Epoch, Sto
     }
     let row = row.deleted();
     connection.update_document(doc, &row).await?;
-    // A tombstone must not be known: an append has to look it up, to turn it into a document again.
-    turn.forget(doc);
+    // It stays unknown: an append has to look a tombstone up, to turn it into a document again.
     turn.commit(Vec::new()).await?;
     Ok(row.epoch)
 }

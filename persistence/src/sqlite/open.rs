@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::SqliteStore;
 use super::lock::DatabaseLock;
+use super::tail;
 use super::writer::Writer;
 use crate::StoreError;
 use crate::blobs::{BlobStore, Snapshots};
@@ -49,6 +50,10 @@ pub(crate) async fn open(path: &Path, blobs: Option<BlobStore>) -> Result<Sqlite
     MIGRATIONS.run(&mut connection).await?;
     let snapshots = Snapshots::new(blobs, &mut connection).await?;
     connection.close().await?;
+    let database = path.to_owned();
+    let place = tokio::task::spawn_blocking(move || tail::recover(&database))
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))??;
     if !was_ready {
         lock.set_ready()?;
     }
@@ -63,7 +68,7 @@ pub(crate) async fn open(path: &Path, blobs: Option<BlobStore>) -> Result<Sqlite
         .max_lifetime(None)
         .connect_lazy_with(options.clone().pragma("query_only", "ON"));
     Ok(SqliteStore {
-        writer: Writer::new(path.to_owned(), options),
+        writer: Arc::new(Writer::new(path.to_owned(), options, place)),
         readers,
         snapshots,
         lock: Mutex::new(Some(lock)),
@@ -96,23 +101,11 @@ fn prepare(path: &Path) -> Result<(DatabaseLock, Option<u64>), StoreError> {
     Ok((lock, bytes))
 }
 
-/// What the commits of a connection do.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Commits {
-    /// They return when they are on the disk.
-    Sync,
-    /// They return when they are written, and survive the end of the process. [`super::wal::Wal`] brings them to the disk.
-    Write,
-}
-
 /// The settings of every connection, those that write above all.
-pub(crate) fn pragmas(commits: Commits) -> [(&'static str, String); 6] {
-    let synchronous = match commits {
-        Commits::Sync => "FULL",
-        Commits::Write => "NORMAL",
-    };
+pub(crate) fn pragmas() -> [(&'static str, String); 6] {
     [
-        ("synchronous", synchronous.into()),
+        // A commit returns when it is on the disk.
+        ("synchronous", "FULL".into()),
         ("foreign_keys", "ON".into()),
         ("wal_autocheckpoint", WAL_CHECKPOINT_PAGES.to_string()),
         ("journal_size_limit", WAL_FILE_BYTES_TARGET.to_string()),
@@ -131,7 +124,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_SECONDS))
         // Statements are fixed and counted; sqlx would log each of them.
         .disable_statement_logging();
-    pragmas(Commits::Sync)
+    pragmas()
         .into_iter()
         .fold(options, |options, (name, value)| options.pragma(name, value))
 }

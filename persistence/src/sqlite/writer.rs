@@ -1,7 +1,6 @@
 //! The right to write, and the two connections that do.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -9,20 +8,20 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::append::LogRow;
 use super::appender::Appender;
-use super::wal::Wal;
-use crate::limits::KNOWN_DOCS_MAX;
+use super::tail::{Place, Tail};
 use crate::record::Epoch;
 use crate::{DocId, StoreError};
 
-/// Lets one caller write at a time: through the [`Appender`] what is written all the time, and through a connection of
-/// sqlx whatever takes more than one statement to find out.
+/// Lets one caller write to the tables at a time: through the [`Appender`] rows and what is folded, and through a connection
+/// of sqlx whatever takes more than one statement to find out.
 ///
-/// SQLite has one writer anyway; waiting here is fair and costs nothing, waiting in SQLite is polling.
+/// SQLite has one writer anyway; waiting here is fair and costs nothing, waiting in SQLite is polling. The [`Tail`] has a lock of
+/// its own, which whoever holds both takes second.
 #[derive(Debug)]
 pub(crate) struct Writer {
     database: PathBuf,
-    wal: Wal,
     options: SqliteConnectOptions,
+    pub(crate) tail: Tail,
     slot: Mutex<Slot>,
 }
 
@@ -34,15 +33,14 @@ struct Slot {
     /// That is also what a failed fsync of a commit needs. The kernel may mark the pages clean after it, so a second fsync on
     /// the same pages would succeed without writing them. Nothing is synced twice here: the failed commit never
     /// reached SQLite's index of the write-ahead log, so the next transaction writes its own frames over the same
-    /// place, and syncs those. For what the appender wrote, whose commits sync nothing, see [`Writer::trust_again`].
+    /// place, and syncs those.
     connection: Option<SqliteConnection>,
-    /// Taken out and put back likewise, by appends alone.
+    /// Taken out and put back likewise.
     appender: Option<Appender>,
-    known: HashMap<DocId, KnownDoc>,
     closed: bool,
 }
 
-/// What an append needs to know of a document. Always what was committed: this process is the only writer.
+/// What an append needs to know of a document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownDoc {
     pub(crate) id: i64,
@@ -50,15 +48,14 @@ pub(crate) struct KnownDoc {
 }
 
 impl Writer {
-    pub(crate) fn new(database: PathBuf, options: SqliteConnectOptions) -> Writer {
+    pub(crate) fn new(database: PathBuf, options: SqliteConnectOptions, place: Place) -> Writer {
         Writer {
-            wal: Wal::of(&database),
+            tail: Tail::new(&database, place),
             database,
             options,
             slot: Mutex::new(Slot {
                 connection: None,
                 appender: None,
-                known: HashMap::new(),
                 closed: false,
             }),
         }
@@ -71,64 +68,94 @@ impl Writer {
         Ok(turn)
     }
 
+    /// As [`Writer::begin`], with all in the table that was ever appended to this document, and nothing on its way there.
+    pub(crate) async fn begin_alone(&self, doc: &DocId) -> Result<Turn<'_>, StoreError> {
+        let mut turn = self.wait().await?;
+        // From here on an append has to look it up, for which it waits for this turn.
+        turn.forget(doc);
+        turn.fold().await?;
+        turn.begin().await?;
+        Ok(turn)
+    }
+
     /// Waits for the turn, and opens no transaction.
     pub(crate) async fn wait(&self) -> Result<Turn<'_>, StoreError> {
-        let mut slot = self.slot.lock().await;
-        if slot.closed {
-            return Err(StoreError::Closed);
-        }
-        if self.wal.is_doubtful() {
-            self.trust_again(&mut slot).await?;
-        }
+        let mut slot = self.slot().await?;
         let connection = match slot.connection.take() {
             Some(connection) => connection,
             None => {
                 // Whatever went wrong before, its outcome may be unknown.
-                slot.known.clear();
+                self.tail.known().clear();
                 self.options.connect().await?
             }
         };
         Ok(Turn {
-            database: &self.database,
-            wal: &self.wal,
+            writer: self,
             slot,
             connection,
         })
     }
 
-    /// Returns when all that was read or appended until now is on the disk.
-    pub(crate) async fn sync(&self) -> Result<(), StoreError> {
-        self.wal.sync().await
+    async fn slot(&self) -> Result<MutexGuard<'_, Slot>, StoreError> {
+        let slot = self.slot.lock().await;
+        match slot.closed {
+            true => Err(StoreError::Closed),
+            false => Ok(slot),
+        }
     }
 
-    /// After a failed sync: has the whole write-ahead log copied into the database, syncs that, and begins a new one. What is
-    /// in it is read from memory, where it is whole; a hole on the disk would end it there after a loss of power.
-    async fn trust_again(&self, slot: &mut Slot) -> Result<(), StoreError> {
-        slot.known.clear();
-        if let Some(appender) = slot.appender.take() {
-            appender.close().await;
+    /// Puts all that was appended until now into the table, where it is on the disk as well.
+    pub(crate) async fn fold(&self) -> Result<(), StoreError> {
+        let mut slot = self.slot().await?;
+        let last = self.tail.current().await;
+        self.fold_up_to(&mut slot, last).await
+    }
+
+    /// Puts into the table what is written to no more, and leaves what is.
+    pub(crate) async fn fold_what_is_full(&self) -> Result<(), StoreError> {
+        let mut slot = self.slot().await?;
+        let last = self.tail.current().await - 1;
+        self.fold_up_to(&mut slot, last).await
+    }
+
+    /// As [`Writer::fold`], if something of this document may be outside.
+    pub(crate) async fn fold_for(&self, doc: &DocId) -> Result<(), StoreError> {
+        match self.tail.holds(doc).await {
+            true => self.fold().await,
+            false => Ok(()),
         }
-        if let Some(connection) = slot.connection.take() {
-            connection.close().await?;
+    }
+
+    async fn fold_up_to(&self, slot: &mut Slot, last: u64) -> Result<(), StoreError> {
+        while let Some(sealed) = self.tail.seal(last).await {
+            let generation = sealed.generation;
+            let appender = self.appender(slot)?;
+            appender.fold(sealed).await?;
+            slot.appender = Some(appender);
+            self.tail.folded(generation).await;
         }
-        let mut connection = self.options.connect().await?;
-        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&mut connection)
-            .await?;
-        if busy != 0 {
-            return Err(StoreError::Unavailable(
-                "a reader holds the write-ahead log, which has to be written anew".into(),
-            ));
-        }
-        self.wal.trust_again().await?;
-        slot.connection = Some(connection);
+        self.tail.trust_up_to(last);
         Ok(())
+    }
+
+    fn appender(&self, slot: &mut Slot) -> Result<Appender, StoreError> {
+        match slot.appender.take() {
+            Some(appender) => Ok(appender),
+            None => Appender::start(&self.database),
+        }
     }
 
     /// Waits for the turn, then closes.
     pub(crate) async fn close(&self) {
         let mut slot = self.slot.lock().await;
+        let last = self.tail.current().await;
+        if !slot.closed
+            && let Err(error) = self.fold_up_to(&mut slot, last).await
+        {
+            tracing::warn!(%error, "the log's tail stays outside the table, for the next start");
+        }
         slot.closed = true;
+        self.tail.close().await;
         if let Some(appender) = slot.appender.take() {
             appender.close().await;
         }
@@ -140,21 +167,26 @@ impl Writer {
     }
 }
 
-/// The right to write. Dropping it without [`Turn::commit`] undoes what was begun, at the price of a new connection.
+/// The right to write to the tables. Dropping it without [`Turn::commit`] undoes what was begun, at the price of a new connection.
 pub(crate) struct Turn<'a> {
-    database: &'a Path,
-    wal: &'a Wal,
+    writer: &'a Writer,
     slot: MutexGuard<'a, Slot>,
     pub(crate) connection: SqliteConnection,
 }
 
 impl Turn<'_> {
     pub(crate) fn known(&self, doc: &DocId) -> Option<KnownDoc> {
-        self.slot.known.get(doc).copied()
+        self.writer.tail.known().get(doc).copied()
     }
 
     pub(crate) fn forget(&mut self, doc: &DocId) {
-        self.slot.known.remove(doc);
+        self.writer.tail.known().remove(doc);
+    }
+
+    /// Puts all that was appended until now into the table. Not inside a transaction.
+    pub(crate) async fn fold(&mut self) -> Result<(), StoreError> {
+        let last = self.writer.tail.current().await;
+        self.writer.fold_up_to(&mut self.slot, last).await
     }
 
     /// Opens a transaction that has the write lock.
@@ -172,12 +204,9 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Has the rows written and committed; [`Writer::sync`] brings them to the disk.
+    /// Has the rows written and committed, and returns when they are on the disk.
     pub(crate) async fn append(mut self, rows: Vec<LogRow>) -> Result<(), StoreError> {
-        let appender = match self.slot.appender.take() {
-            Some(appender) => appender,
-            None => Appender::start(self.database, self.wal.clone())?,
-        };
+        let appender = self.writer.appender(&mut self.slot)?;
         appender.append(rows).await?;
         self.slot.appender = Some(appender);
         self.end(Vec::new());
@@ -186,10 +215,7 @@ impl Turn<'_> {
 
     /// Ends a turn that opened nothing, or whose transaction has been committed.
     pub(crate) fn end(mut self, learned: Vec<(DocId, KnownDoc)>) {
-        if self.slot.known.len() + learned.len() > KNOWN_DOCS_MAX {
-            self.slot.known.clear();
-        }
-        self.slot.known.extend(learned);
+        self.writer.tail.learn(learned);
         self.slot.connection = Some(self.connection);
     }
 
@@ -203,7 +229,11 @@ impl Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::limits::{TAIL_BYTES_MAX, TAIL_GROUP_BYTES_MAX};
     use crate::{AppendId, Batch, DocId, Epoch, Record, SqliteStore, Store, StoreError};
+
+    /// An update that goes past the tail.
+    const LARGE_BYTES: usize = 1 << 20;
 
     fn batch(bytes: usize) -> Batch {
         let record = Record {
@@ -220,32 +250,107 @@ mod tests {
         }
     }
 
-    async fn rows(store: &SqliteStore) -> usize {
-        store.load(&batch(0).doc).await.unwrap().rows.len()
+    /// How many updates there are.
+    async fn updates(store: &SqliteStore) -> usize {
+        store.load(&batch(0).doc).await.unwrap().updates().count()
+    }
+
+    async fn open(folder: &tempfile::TempDir) -> SqliteStore {
+        SqliteStore::open(&folder.path().join("a.db")).await.unwrap()
     }
 
     /// SQLite can be told that the disk ends soon, but only on the connection in question.
     async fn fill_the_disk(store: &SqliteStore) {
-        let _ = store.append(&[batch(10)]).await.unwrap();
+        let _ = store.append(&[batch(LARGE_BYTES)]).await.unwrap();
         let slot = store.writer.slot.lock().await;
         let appender = slot.appender.as_ref().unwrap();
-        appender.run("PRAGMA max_page_count = 100").await;
+        appender.run("PRAGMA max_page_count = 400").await;
     }
 
     #[tokio::test]
     async fn a_full_disk_fails_whole_appends_and_heals() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let store = open(&folder).await;
         let _ = store.append(&[batch(10)]).await.unwrap();
         fill_the_disk(&store).await;
-        let refused = store.append(&[batch(10), batch(1 << 20)]).await.unwrap_err();
+        let refused = store.append(&[batch(10), batch(LARGE_BYTES)]).await.unwrap_err();
         assert!(
             matches!(&refused, StoreError::Full(_)) && refused.is_retryable(),
             "{refused}"
         );
-        assert_eq!(rows(&store).await, 2);
-        let _ = store.append(&[batch(10), batch(1 << 20)]).await.unwrap();
-        assert_eq!(rows(&store).await, 4);
+        assert_eq!(updates(&store).await, 2);
+        let _ = store.append(&[batch(10), batch(LARGE_BYTES)]).await.unwrap();
+        assert_eq!(updates(&store).await, 4);
+    }
+
+    /// The space for the tail is taken when it is made.
+    #[tokio::test]
+    async fn small_appends_go_on_beside_a_full_table_until_the_tail_is_full_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        fill_the_disk(&store).await;
+        let mut taken = 0;
+        while store.writer.tail.current().await < 2 {
+            let _ = store.append(&[batch(TAIL_GROUP_BYTES_MAX / 2)]).await.unwrap();
+            taken += 1;
+        }
+        assert!(taken > TAIL_BYTES_MAX / TAIL_GROUP_BYTES_MAX, "{taken}");
+        assert_eq!(updates(&store).await, taken + 2);
+    }
+
+    #[tokio::test]
+    async fn what_goes_past_the_tail_comes_behind_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        for bytes in [1, 2, LARGE_BYTES, 3] {
+            let _ = store.append(&[batch(bytes)]).await.unwrap();
+        }
+        let stored = store.load(&batch(0).doc).await.unwrap();
+        let lengths: Vec<usize> = stored.updates().map(|update| update.len()).collect();
+        assert_eq!(lengths, [1, 2, LARGE_BYTES, 3]);
+    }
+
+    #[tokio::test]
+    async fn what_many_appends_wrote_for_a_document_becomes_one_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        for _ in 0..9 {
+            let _ = store.append(&[batch(10)]).await.unwrap();
+        }
+        let stored = store.load(&batch(0).doc).await.unwrap();
+        // The first was in the table at once: it made the document.
+        assert_eq!((stored.rows.len(), stored.updates().count()), (2, 9));
+    }
+
+    #[tokio::test]
+    async fn a_closed_database_has_no_tail() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        let tail = || {
+            std::fs::read_dir(folder.path())
+                .unwrap()
+                .any(|entry| entry.unwrap().file_name().to_string_lossy().contains("-tail"))
+        };
+        for _ in 0..2 {
+            let _ = store.append(&[batch(10)]).await.unwrap();
+        }
+        assert!(tail());
+        store.close().await;
+        assert!(!tail());
+        assert_eq!(updates(&open(&folder).await).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_health_check_leaves_nothing_outside_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        for _ in 0..2 {
+            let _ = store.append(&[batch(10)]).await.unwrap();
+        }
+        assert!(store.writer.tail.holds(&batch(0).doc).await);
+        store.health().await.unwrap();
+        assert!(!store.writer.tail.holds(&batch(0).doc).await);
     }
 
     /// What `.cargo/config.toml` asks for has reached the C compiler; the choice of fdatasync, which stands in the same
@@ -268,53 +373,52 @@ mod tests {
     #[tokio::test]
     async fn a_lost_appender_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let store = open(&folder).await;
         for _ in 0..2 {
-            let _ = store.append(&[batch(10)]).await.unwrap();
+            let _ = store.append(&[batch(LARGE_BYTES)]).await.unwrap();
         }
         let lost = store.writer.slot.lock().await.appender.take().unwrap();
         lost.close().await;
-        let _ = store.append(&[batch(10)]).await.unwrap();
-        assert_eq!(rows(&store).await, 3);
+        let _ = store.append(&[batch(LARGE_BYTES)]).await.unwrap();
+        assert_eq!(updates(&store).await, 3);
     }
 
     #[tokio::test]
     async fn an_epoch_is_forgotten_with_a_lost_connection() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let store = open(&folder).await;
         let _ = store.append(&[batch(10)]).await.unwrap();
-        assert!(store.writer.slot.lock().await.known.contains_key(&batch(0).doc));
+        assert!(store.writer.tail.known().contains_key(&batch(0).doc));
         drop(store.writer.begin().await.unwrap());
         let turn = store.writer.begin().await.unwrap();
         assert!(turn.known(&batch(0).doc).is_none());
     }
 
     #[tokio::test]
-    async fn after_a_failed_sync_nothing_is_vouched_for_until_the_log_is_written_anew() {
+    async fn after_a_failed_sync_nothing_is_vouched_for_until_the_tail_is_folded() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
-        // The second is written by the appender: the document is known then.
+        let store = open(&folder).await;
+        // The second goes to the tail: the document is known then.
         let _ = store.append(&[batch(10)]).await.unwrap();
         let _ = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
-        store.writer.wal.doubt();
+        store.writer.tail.doubt().await;
         let refused = store.sync().await.unwrap_err();
         assert!(refused.is_retryable(), "{refused}");
-        assert!(store.load(&batch(0).doc).await.is_err());
         let _ = store.append(&[batch(10)]).await.unwrap();
-        assert!(!store.writer.wal.is_doubtful());
+        assert!(!store.writer.tail.is_doubtful());
         store.sync().await.unwrap();
-        assert_eq!(rows(&store).await, 3);
+        assert_eq!(updates(&store).await, 3);
     }
 
     #[tokio::test]
     async fn a_write_is_read_at_once_and_a_load_brings_it_to_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let store = open(&folder).await;
         let _ = store.append(&[batch(10)]).await.unwrap();
         let written = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
         assert!(!written.is_on_disk);
-        assert!(!store.writer.wal.is_clean());
-        assert_eq!(rows(&store).await, 2);
-        assert!(store.writer.wal.is_clean());
+        assert!(!store.writer.tail.is_clean().await);
+        assert_eq!(updates(&store).await, 2);
+        assert!(store.writer.tail.is_clean().await);
     }
 }

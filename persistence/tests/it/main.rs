@@ -13,4 +13,5 @@ mod memory;
 mod merge;
 mod postgres;
 mod sqlite;
+mod tail;
 mod wal;

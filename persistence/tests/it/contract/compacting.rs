@@ -2,14 +2,14 @@
 
 use roomtone_persistence::{Compacted, Epoch, Generation, RowId, Store};
 
-use super::{compact_all, doc, done, history, logged, merge, put, records};
+use super::{compact_all, doc, done, history, logged, merge, put, put_row, records};
 
 pub(crate) async fn exactly_the_merged_rows_leave_the_log(store: &dyn Store) {
     let (a, b) = (doc("a"), doc("b"));
     put(store, &b, 0..5).await;
-    put(store, &a, 0..2).await;
-    put(store, &a, 2..4).await;
-    put(store, &a, 4..6).await;
+    put_row(store, &a, 0..2).await;
+    put_row(store, &a, 2..4).await;
+    put_row(store, &a, 4..6).await;
     let loaded = store.load(&a).await.unwrap();
     put(store, &a, 6..8).await;
     let mut first = merge(&loaded, "0 1 4 5");
@@ -132,7 +132,7 @@ pub(crate) async fn history_survives_compaction(store: &dyn Store) {
 pub(crate) async fn history_keeps_its_order_when_a_row_is_left_behind(store: &dyn Store) {
     let a = doc("a");
     for n in 0..6 {
-        put(store, &a, [n * 2, n * 2 + 1]).await;
+        put_row(store, &a, [n * 2, n * 2 + 1]).await;
     }
     let mut first = merge(&store.load(&a).await.unwrap(), "all but two");
     let left = [first.rows.remove(4), first.rows.remove(1)];

@@ -2,7 +2,7 @@
 
 use roomtone_persistence::{Damaged, Generation, RowId, Store, StoreError};
 
-use super::{batch, compact_all, doc, done, logged, merge, put, records};
+use super::{batch, compact_all, doc, done, logged, merge, put, put_row, records};
 
 /// A database that tests can reach behind the back of its store.
 pub(crate) trait Ground {
@@ -110,7 +110,7 @@ pub(crate) async fn a_damaged_row_is_left_in_place_and_named<G: Ground>(
     ] {
         let (store, ground) = fresh().await;
         for n in 0..3 {
-            put(&store, &doc("a"), [n]).await;
+            put_row(&store, &doc("a"), [n]).await;
         }
         ground.vandalise(statement).await;
         let stored = store.load(&doc("a")).await.unwrap();

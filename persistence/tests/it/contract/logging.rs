@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use roomtone_persistence::{Appended, Batch, DocId, Epoch, Record, Store, Stored};
 
-use super::{batch, doc, logged, put, record, records};
+use super::{batch, doc, logged, put, put_row, record, records};
 
 pub(crate) async fn an_unknown_document_is_empty_and_stays_unknown(store: &dyn Store) {
     assert_eq!(store.load(&doc("a")).await.unwrap(), Stored::empty(Epoch::FIRST));
@@ -16,9 +16,9 @@ pub(crate) async fn an_unknown_document_is_empty_and_stays_unknown(store: &dyn S
 
 pub(crate) async fn what_is_appended_is_loaded_in_order(store: &dyn Store) {
     let a = doc("a");
-    put(store, &a, 0..3).await;
-    put(store, &a, 3..4).await;
-    put(store, &a, 4..100).await;
+    put_row(store, &a, 0..3).await;
+    put_row(store, &a, 3..4).await;
+    put_row(store, &a, 4..100).await;
     let stored = store.load(&a).await.unwrap();
     assert_eq!(stored.rows.len(), 3);
     assert!(stored.rows.is_sorted_by(|a, b| a.id < b.id));

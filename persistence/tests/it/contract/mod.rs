@@ -115,6 +115,12 @@ pub(crate) async fn put(store: &dyn Store, doc: &DocId, numbers: impl IntoIterat
     );
 }
 
+/// As [`put`], in a row of its own: what several appends wrote may become one, until somebody reads it.
+pub(crate) async fn put_row(store: &dyn Store, doc: &DocId, numbers: impl IntoIterator<Item = u64>) {
+    put(store, doc, numbers).await;
+    store.load(doc).await.unwrap();
+}
+
 /// Every record in the log, in order.
 pub(crate) fn logged(rows: &[Row]) -> Vec<Record> {
     rows.iter().flat_map(|row| row.records.clone()).collect()
