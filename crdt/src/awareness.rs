@@ -173,6 +173,14 @@ impl Awareness {
         self.present.get(&client).map(|present| present.owner)
     }
 
+    /// Whether one connection owns all of these, and has itself said what there is to tell of them: it learns nothing from it.
+    pub fn is_own_word(&self, owner: ConnectionId, ids: &[ClientId]) -> bool {
+        ids.iter().all(|id| {
+            let present = self.present.get(id);
+            present.is_some_and(|present| present.owner == owner && present.said == present.clock)
+        })
+    }
+
     /// An awareness update of these ids: their states, or `null` for those that are gone.
     pub fn encode(&self, ids: &[ClientId]) -> Bytes {
         let mut writer = Writer::with_capacity(16 + 64 * ids.len());

@@ -131,7 +131,7 @@ pub const RECORD_BYTES: usize = 256;
 pub const COMMIT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Least time between the beginnings of two syncs while edits come in, in milliseconds: what is written in between shares
 /// one. An edit that comes alone waits for nothing.
-pub const SYNC_PACE_MS: u64 = 8;
+pub const SYNC_PACE_MS: u64 = 16;
 /// Longest time in which an answer that confirms something waits for the disk, in milliseconds. Then it is made anew when the
 /// store is back: many of them, each a document long, would be kept otherwise.
 pub const CONFIRM_MS_MAX: u64 = 300;

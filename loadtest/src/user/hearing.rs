@@ -143,9 +143,11 @@ impl User {
         let mut is_news = false;
         for _ in 0..reader.var_uint().map_err(bad)? {
             let client = reader.var_uint().map_err(bad)?;
-            reader.var_uint().map_err(bad)?;
+            let clock = reader.var_uint().map_err(bad)?;
             let state = reader.var_string().map_err(bad)?;
             if client == self.pen.client() {
+                // As y-protocols does, which takes over what is newer of itself too.
+                self.presence_clock = self.presence_clock.max(clock);
                 continue;
             }
             if state == "null" {

@@ -84,7 +84,7 @@ impl Room {
         }
     }
 
-    /// Sends what has changed, to everyone: the owner too, whose clock may have been moved on.
+    /// Sends what has changed, to everyone; to the owner only where its clock was moved on, so that it goes on from there.
     pub(super) fn send_awareness(&mut self) {
         let awake = &mut self.awake;
         awake.awareness_due = None;
@@ -94,15 +94,15 @@ impl Room {
         let mut changed = mem::take(&mut awake.dirty);
         awake.announce(Some(&changed));
         let body = encode::awareness(&awake.awareness.encode(&changed));
-        // Its space is used again.
-        changed.clear();
-        awake.dirty = changed;
         let mut frames = Frames::new(body);
         let since = relayed(&awake.held, &awake.doc);
         metrics::frames_out("awareness", awake.members.len());
-        for seated in awake.members.values_mut() {
+        for (id, seated) in &mut awake.members {
             if seated.lagging.is_some() {
                 // The resync carries everyone's state.
+                continue;
+            }
+            if awake.awareness.is_own_word(*id, &changed) {
                 continue;
             }
             let frame = frames.for_voice(&seated.member.voice);
@@ -110,6 +110,9 @@ impl Room {
                 seated.lag(since, &mut self.drained);
             }
         }
+        // Its space is used again.
+        changed.clear();
+        awake.dirty = changed;
     }
 
     /// Everyone's state, for a member that was not told of everything: who went meanwhile too, or it would go on to show them.

@@ -101,6 +101,30 @@ async fn aw2_an_echo_travels_once() {
     }
 }
 
+/// A frame to somebody who learns nothing from it is a frame too many.
+#[tokio::test(start_paused = true)]
+async fn aw9_an_owner_hears_of_itself_while_its_clock_was_moved_on_and_not_from_then_on() {
+    let world = World::new();
+    let mut owner = world.join("d", Voice::YWebsocket).await;
+    let mut other = world.join("d", Voice::YWebsocket).await;
+    says(&owner, 7, 1, "{}").await;
+    let heard = frames(&mut owner).await.concat();
+    assert_eq!(heard, [(7, 2, "{}".to_owned())]);
+    frames(&mut other).await;
+    // It takes that over, as y-protocols does, and counts on from there.
+    for clock in 3..6 {
+        says(&owner, 7, clock, r#"{"cursor":1}"#).await;
+        assert_eq!(frames(&mut other).await.concat().len(), 1);
+        assert_eq!(frames(&mut owner).await.len(), 0, "clock {clock}");
+    }
+    // Together with somebody else's it comes in one frame.
+    says(&owner, 7, 6, "{}").await;
+    says(&other, 8, 1, "{}").await;
+    frames(&mut other).await;
+    frames(&mut owner).await;
+    assert_eq!(owner.sees(), [7, 8]);
+}
+
 /// A client that drops and comes back has the clock that everyone has already seen end.
 #[tokio::test(start_paused = true)]
 async fn aw4_whoever_comes_back_with_its_old_clock_is_seen_at_once_by_itself_too() {
