@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use roomtone_persistence::{AppendId, Appended, PostgresStore, Store, StoreError};
+use roomtone_persistence::{AppendId, Appended, PostgresStore, Record, Store, StoreError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
