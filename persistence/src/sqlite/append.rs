@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
+use tokio::time::{Duration, sleep};
 
 use super::document;
 use super::tail::{Entry, Group, Taken};
 use super::writer::{KnownDoc, Turn, Writer};
-use crate::limits::TAIL_GROUP_BYTES_MAX;
+use crate::limits::{TAIL_AGE_SECONDS, TAIL_GROUP_BYTES_MAX};
 use crate::record::{Batch, Epoch};
 use crate::rows::document::now_ms;
 use crate::rows::log::{crc32, frame_rows};
@@ -92,9 +93,10 @@ async fn append_to_tail(
             return Ok(Some(appended));
         }
         match writer.tail.append(state, group).await? {
-            Taken::Written => return Ok(Some(appended)),
-            Taken::Turned => {
-                fold_beside(writer.clone());
+            Taken::Written { began } => {
+                if let Some(generation) = began {
+                    fold_in_time(writer, generation);
+                }
                 return Ok(Some(appended));
             }
             Taken::AfterFold => writer.fold().await?,
@@ -102,11 +104,20 @@ async fn append_to_tail(
     }
 }
 
-/// Folds while others go on appending. When it fails they find out as soon as they need the space.
-fn fold_beside(writer: Arc<Writer>) {
+/// Folds while others go on appending: the generation before this one at once, and this one when it is old.
+fn fold_in_time(writer: &Arc<Writer>, generation: u64) {
+    let writer = Arc::downgrade(writer);
     tokio::spawn(async move {
-        if let Err(error) = writer.fold_what_is_full().await {
-            tracing::warn!(%error, "the log's tail cannot be put into the table");
+        let mut last = generation - 1;
+        while let Some(writer) = writer.upgrade() {
+            match writer.fold_to(last).await {
+                Ok(()) if last == generation => return,
+                Ok(()) => last = generation,
+                Err(StoreError::Closed) => return,
+                Err(error) => tracing::warn!(%error, "the log's tail cannot be put into the table"),
+            }
+            drop(writer);
+            sleep(Duration::from_secs(TAIL_AGE_SECONDS)).await;
         }
     });
 }

@@ -14,9 +14,9 @@ use super::tail::{self, Sealed};
 use crate::StoreError;
 use crate::limits::BUSY_TIMEOUT_SECONDS;
 
-/// One row of the log.
-pub(super) const INSERT: &str =
-    "INSERT INTO log (document_id, epoch, crc32, records) VALUES (?1, ?2, ?3, ?4)";
+/// One row of the log, if its document is still in that epoch: a job whose caller was dropped may come late.
+pub(super) const INSERT: &str = "INSERT INTO log (document_id, epoch, crc32, records) SELECT ?1, ?2, ?3, ?4 \
+                                 WHERE EXISTS (SELECT 1 FROM documents WHERE id = ?1 AND epoch = ?2)";
 
 /// The end of a connection that writes rows of documents that are known, and nothing else. Dropping it lets the thread
 /// finish what it is at, and then closes the connection.

@@ -29,7 +29,7 @@ pub(crate) use self::fold::{Sealed, fold, recover};
 use self::half::Half;
 pub(crate) use self::half::{Entry, Group};
 use super::writer::KnownDoc;
-use crate::limits::{KNOWN_DOCS_MAX, TAIL_AGE_SECONDS, TAIL_BYTES_MAX, TAIL_WRITE_MS_MAX};
+use crate::limits::{KNOWN_DOCS_MAX, TAIL_BYTES_MAX, TAIL_WRITE_MS_MAX};
 use crate::{DocId, StoreError};
 
 /// Where a tail goes on: what `meta` says about it.
@@ -41,14 +41,14 @@ pub(crate) struct Place {
     pub(crate) key: u64,
 }
 
-/// Appends to documents that are known. All that it holds is also in memory somewhere or can be read back; nothing is
+/// Appends to documents that are known. All that it holds is in memory as well, which is what is folded; nothing is
 /// acknowledged before [`Tail::sync`] or a fold.
 #[derive(Debug)]
 pub(crate) struct Tail {
     state: Arc<tokio::sync::Mutex<State>>,
     shared: Arc<Shared>,
     /// One sync at a time: whoever comes second finds his part done.
-    syncs: tokio::sync::Mutex<()>,
+    syncs: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -57,12 +57,22 @@ struct Shared {
     known: Mutex<HashMap<DocId, KnownDoc>>,
     hasher: RandomState,
     key: u64,
+    /// The generation that is written to, also in [`State`].
+    current: AtomicU64,
     /// A sync is under way, or the last write took long: a write may have to wait now, and does so on a thread of its own.
     is_syncing: AtomicBool,
     is_slow: AtomicBool,
-    /// A sync failed when this was the current generation; 0 for none. The kernel may have taken for clean what never
-    /// reached the disk, so nothing is vouched for before it was folded, which reads it from memory.
+    /// A sync or a write failed when this was the current generation; 0 for none. The kernel may have taken for clean what never
+    /// reached the disk, so nothing is vouched for before all has been folded, from memory.
     doubtful: AtomicU64,
+}
+
+impl Shared {
+    /// To be called after the failure: what was begun meanwhile is in doubt as well.
+    fn doubt(&self) {
+        let current = self.current.load(Ordering::SeqCst);
+        self.doubtful.fetch_max(current, Ordering::SeqCst);
+    }
 }
 
 /// What is in the files. The current generation is at most two above the folded one.
@@ -83,15 +93,21 @@ impl State {
     fn can_turn(&self) -> bool {
         self.current == self.folded + 1
     }
+
+    fn turn(&mut self, shared: &Shared) {
+        self.current += 1;
+        shared.current.store(self.current, Ordering::SeqCst);
+    }
 }
 
 /// Whether a group was taken.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// It is written. The other file is full, or old: somebody should fold it.
-    Turned,
     /// It is written.
-    Written,
+    Written {
+        /// The generation that it is the first of: that should be folded in a while, and the one before it now.
+        began: Option<u64>,
+    },
     /// It does not fit before what is there has been folded.
     AfterFold,
 }
@@ -112,11 +128,12 @@ impl Tail {
                 known: Mutex::default(),
                 hasher: RandomState::new(),
                 key: place.key,
+                current: AtomicU64::new(place.folded + 1),
                 is_syncing: AtomicBool::new(false),
                 is_slow: AtomicBool::new(false),
                 doubtful: AtomicU64::new(0),
             }),
-            syncs: tokio::sync::Mutex::default(),
+            syncs: Arc::default(),
         }
     }
 
@@ -156,25 +173,20 @@ impl Tail {
             return Ok(Taken::AfterFold);
         }
         let current = state.current;
-        let bytes = group.bytes();
-        let half = state.half(current);
-        let is_full = half.bytes + bytes > TAIL_BYTES_MAX;
-        let is_old = half.age() > Duration::from_secs(TAIL_AGE_SECONDS);
-        let turns = (is_full || is_old) && state.can_turn();
-        if is_full && !turns {
-            return Ok(Taken::AfterFold);
+        if state.half(current).bytes + group.bytes() > TAIL_BYTES_MAX {
+            if !state.can_turn() {
+                return Ok(Taken::AfterFold);
+            }
+            state.turn(&self.shared);
         }
-        if turns {
-            state.current += 1;
-        }
-        for doc in group.docs() {
-            let hash = self.shared.hasher.hash_one(doc);
-            let generation = state.current;
-            state.half(generation).docs.insert(hash);
-        }
-        let bytes = group.seal(self.shared.key.wrapping_add(state.current));
+        let generation = state.current;
+        let hashes = group.docs().iter().map(|doc| self.shared.hasher.hash_one(doc));
+        let half = state.half(generation);
+        half.docs.extend(hashes);
+        let began = (half.bytes == 0).then_some(generation);
+        let bytes = group.seal(self.shared.key.wrapping_add(generation));
         self.write(state, bytes).await?;
-        Ok(if turns { Taken::Turned } else { Taken::Written })
+        Ok(Taken::Written { began })
     }
 
     /// A write goes to the system's cache and takes microseconds, less than waking a thread does: it is made here, unless
@@ -189,6 +201,9 @@ impl Tail {
             let started = Instant::now();
             let current = state.current;
             let written = state.half(current).write(&bytes);
+            if written.is_err() {
+                shared.doubt();
+            }
             let is_slow = started.elapsed() > Duration::from_millis(TAIL_WRITE_MS_MAX);
             shared.is_slow.store(is_slow, Ordering::SeqCst);
             written
@@ -208,7 +223,7 @@ impl Tail {
         state.halves.iter().any(|half| half.docs.contains(&hash))
     }
 
-    /// The generation that is written to.
+    /// The generation that is written to, after whatever is being written now.
     pub(crate) async fn current(&self) -> u64 {
         self.state.lock().await.current
     }
@@ -222,13 +237,12 @@ impl Tail {
             return None;
         }
         let sealed = Sealed {
-            path: half.path.clone(),
             generation,
             mark: self.shared.key.wrapping_add(generation),
-            bytes: Some(half.bytes),
+            bytes: half.seal(),
         };
         if generation == state.current {
-            state.current += 1;
+            state.turn(&self.shared);
         }
         Some(sealed)
     }
@@ -259,18 +273,17 @@ impl Tail {
 
     /// Returns when all that was appended until now is on the disk.
     pub(crate) async fn sync(&self) -> Result<(), StoreError> {
-        let _turn = self.syncs.lock().await;
+        let turn = self.syncs.clone().lock_owned().await;
+        let state = self.state.lock().await;
         if self.is_doubtful() {
             return Err(StoreError::Unavailable(
-                "a sync of the log's tail failed, and it has not been folded yet".into(),
+                "the log's tail could not be written or synced, and has not been folded yet".into(),
             ));
         }
-        let state = self.state.lock().await;
         let unsynced = [state.folded + 1, state.folded + 2].map(|generation| {
             let half = &state.halves[(generation % 2) as usize];
             half.unsynced().map(|file| (generation, half.bytes, file))
         });
-        let current = state.current;
         drop(state);
         if unsynced.iter().all(Option::is_none) {
             return Ok(());
@@ -278,13 +291,14 @@ impl Tail {
         let shared = self.shared.clone();
         shared.is_syncing.store(true, Ordering::SeqCst);
         let synced = spawn_blocking(move || {
+            // Until it is through, also when nobody waits for it any more: an error is told once, and to whoever asks first.
+            let _turn = turn;
             let synced = unsynced
                 .iter()
                 .flatten()
                 .try_for_each(|(_, _, file)| file.sync_data());
             if synced.is_err() {
-                // Noted here: nobody may be waiting for the answer any more.
-                shared.doubtful.store(current, Ordering::SeqCst);
+                shared.doubt();
             }
             shared.is_syncing.store(false, Ordering::SeqCst);
             synced.map(|()| unsynced)
@@ -303,10 +317,14 @@ impl Tail {
         Ok(())
     }
 
-    /// Ends it. Files that hold nothing are deleted: what is left is a database that stands for itself.
-    pub(crate) async fn close(&self) {
+    /// Refuses appends from now on.
+    pub(crate) async fn refuse(&self) {
+        self.state.lock().await.is_closed = true;
+    }
+
+    /// Deletes the files if nothing is in them: what is left is a database that stands for itself.
+    pub(crate) async fn delete_empty(&self) {
         let mut state = self.state.lock().await;
-        state.is_closed = true;
         if state.halves.iter().all(|half| half.bytes == 0) {
             for half in &mut state.halves {
                 half.delete();
@@ -316,9 +334,16 @@ impl Tail {
 
     /// As if a sync had failed.
     #[cfg(test)]
-    pub(crate) async fn doubt(&self) {
-        let current = self.current().await;
-        self.shared.doubtful.store(current, Ordering::SeqCst);
+    pub(crate) fn doubt(&self) {
+        self.shared.doubt();
+    }
+
+    /// Puts a file that cannot be written to in the place of the current one.
+    #[cfg(test)]
+    pub(crate) async fn fail_writes(&self) {
+        let mut state = self.state.lock().await;
+        let current = state.current;
+        state.half(current).fail_writes();
     }
 
     /// Whether all of it is on the disk.
@@ -338,14 +363,13 @@ fn path(database: &Path, number: u64) -> PathBuf {
 
 /// Makes a file of a fixed size, so that a write never changes more than what it writes, and never meets a full disk.
 fn create(path: &Path) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    if file.metadata()?.len() != TAIL_BYTES_MAX as u64 {
-        file.set_len(0)?;
+    let filled = || {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
         io::Write::write_all(&mut &file, &vec![0; TAIL_BYTES_MAX])?;
         file.sync_all()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -353,8 +377,10 @@ fn create(path: &Path) -> io::Result<File> {
         if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
             folder.sync_all()?;
         }
-    }
-    Ok(file)
+        Ok(file)
+    };
+    // The next try begins anew.
+    filled().inspect_err(|_| remove(path))
 }
 
 fn remove(path: &Path) {

@@ -83,11 +83,7 @@ impl Writer {
         let mut slot = self.slot().await?;
         let connection = match slot.connection.take() {
             Some(connection) => connection,
-            None => {
-                // Whatever went wrong before, its outcome may be unknown.
-                self.tail.known().clear();
-                self.options.connect().await?
-            }
+            None => self.options.connect().await?,
         };
         Ok(Turn {
             writer: self,
@@ -111,11 +107,10 @@ impl Writer {
         self.fold_up_to(&mut slot, last).await
     }
 
-    /// Puts into the table what is written to no more, and leaves what is.
-    pub(crate) async fn fold_what_is_full(&self) -> Result<(), StoreError> {
+    /// Puts what is in the tail up to this generation into the table.
+    pub(crate) async fn fold_to(&self, generation: u64) -> Result<(), StoreError> {
         let mut slot = self.slot().await?;
-        let last = self.tail.current().await - 1;
-        self.fold_up_to(&mut slot, last).await
+        self.fold_up_to(&mut slot, generation).await
     }
 
     /// As [`Writer::fold`], if something of this document may be outside.
@@ -148,6 +143,7 @@ impl Writer {
     /// Waits for the turn, then closes.
     pub(crate) async fn close(&self) {
         let mut slot = self.slot.lock().await;
+        self.tail.refuse().await;
         let last = self.tail.current().await;
         if !slot.closed
             && let Err(error) = self.fold_up_to(&mut slot, last).await
@@ -155,7 +151,7 @@ impl Writer {
             tracing::warn!(%error, "the log's tail stays outside the table, for the next start");
         }
         slot.closed = true;
-        self.tail.close().await;
+        self.tail.delete_empty().await;
         if let Some(appender) = slot.appender.take() {
             appender.close().await;
         }
@@ -384,12 +380,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_epoch_is_forgotten_with_a_lost_connection() {
+    async fn a_document_is_forgotten_before_its_deletion_begins() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder).await;
         let _ = store.append(&[batch(10)]).await.unwrap();
-        assert!(store.writer.tail.known().contains_key(&batch(0).doc));
         drop(store.writer.begin().await.unwrap());
+        let turn = store.writer.begin().await.unwrap();
+        assert!(turn.known(&batch(0).doc).is_some());
+        drop(turn);
+        // Whatever becomes of it: the next append looks it up.
+        drop(store.writer.begin_alone(&batch(0).doc).await.unwrap());
         let turn = store.writer.begin().await.unwrap();
         assert!(turn.known(&batch(0).doc).is_none());
     }
@@ -401,13 +401,45 @@ mod tests {
         // The second goes to the tail: the document is known then.
         let _ = store.append(&[batch(10)]).await.unwrap();
         let _ = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
-        store.writer.tail.doubt().await;
+        store.writer.tail.doubt();
         let refused = store.sync().await.unwrap_err();
         assert!(refused.is_retryable(), "{refused}");
         let _ = store.append(&[batch(10)]).await.unwrap();
         assert!(!store.writer.tail.is_doubtful());
         store.sync().await.unwrap();
         assert_eq!(updates(&store).await, 3);
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_write_nothing_is_vouched_for_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        for n in 0..2 {
+            let written = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
+            assert_eq!(written.is_on_disk, n == 0);
+        }
+        store.writer.tail.fail_writes().await;
+        assert!(store.write_once(AppendId::fresh(), &[batch(10)]).await.is_err());
+        assert!(store.sync().await.is_err(), "the one before it was never synced");
+        let _ = store.append(&[batch(10)]).await.unwrap();
+        store.sync().await.unwrap();
+        assert_eq!(updates(&store).await, 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_old_goes_into_the_table_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        for _ in 0..2 {
+            let _ = store.append(&[batch(10)]).await.unwrap();
+        }
+        // Only here: a pool that waits for a thread must not wait for ever in a moment.
+        tokio::time::pause();
+        while store.writer.tail.holds(&batch(0).doc).await {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        tokio::time::resume();
+        assert_eq!(updates(&store).await, 2);
     }
 
     #[tokio::test]

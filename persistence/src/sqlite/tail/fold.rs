@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::half::{Found, read};
 use super::{Place, path, remove};
-use crate::record::Epoch;
 use crate::rows::log::crc32;
 use crate::sqlite::appender;
 use crate::{StoreError, frame};
@@ -22,17 +21,16 @@ const KEY: &str = "tail_key";
 /// A generation that nothing is written to any more.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    pub(crate) path: PathBuf,
     pub(crate) generation: u64,
     pub(crate) mark: u64,
-    /// What was written; None where nobody knows any more.
-    pub(crate) bytes: Option<usize>,
+    /// Its groups, as they were written.
+    pub(crate) bytes: Bytes,
 }
 
-/// Puts a generation into the table, in one transaction that is on the disk when this returns. What an append wrote for a
+/// Puts a generation into the table, in one transaction that is on the disk when this returns. What was appended to a
 /// document in several groups becomes one row. A generation that is there already is left alone.
 pub(crate) fn fold(connection: &mut Connection, sealed: &Sealed) -> Result<(), StoreError> {
-    let (found, _) = find(sealed)?;
+    let (found, _) = read(&sealed.bytes, sealed.mark);
     insert(connection, sealed.generation, found)
 }
 
@@ -53,20 +51,20 @@ pub(crate) fn recover(database: &Path) -> Result<Place, StoreError> {
         key: value(KEY)? as u64,
     };
     for generation in [place.folded + 1, place.folded + 2] {
-        let sealed = Sealed {
-            path: path(database, generation % 2),
-            generation,
-            mark: place.key.wrapping_add(generation),
-            bytes: None,
+        let path = path(database, generation % 2);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes.into(),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
         };
-        let (found, lost) = find(&sealed)?;
+        let (found, lost_bytes) = read(&bytes, place.key.wrapping_add(generation));
+        if lost_bytes > 0 {
+            keep(&path, lost_bytes);
+        }
         if !found.is_empty() {
             tracing::info!(appends = found.len(), "the log's tail is put into the table");
             insert(&mut connection, generation, found)?;
             place.folded = generation;
-        }
-        if lost > 0 {
-            keep(&sealed.path);
         }
     }
     for number in [0, 1] {
@@ -75,50 +73,28 @@ pub(crate) fn recover(database: &Path) -> Result<Place, StoreError> {
     Ok(place)
 }
 
-/// Puts a file aside that could not be read in full, for people.
-fn keep(path: &Path) {
+/// Keeps a copy, for people, of a file that could not be read in full.
+fn keep(path: &Path, lost_bytes: usize) {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".damaged");
-    if let Err(error) = fs::rename(path, &aside) {
-        tracing::warn!(%error, "the damaged tail of the log is not kept");
-    }
-}
-
-/// What a generation holds, and how many bytes of it nobody can read.
-fn find(sealed: &Sealed) -> Result<(Vec<Found>, usize), StoreError> {
-    let mut bytes = match fs::read(&sealed.path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound && sealed.bytes.is_none() => {
-            return Ok((Vec::new(), 0));
-        }
-        Err(error) => {
-            return Err(StoreError::Unavailable(format!(
-                "{}: {error}",
-                sealed.path.display()
-            )));
-        }
-    };
-    if let Some(written) = sealed.bytes {
-        bytes.truncate(written);
-    }
-    let (found, lost) = read(&bytes.into(), sealed.mark);
-    if lost > 0 {
-        tracing::warn!(
-            bytes = lost,
-            file = %sealed.path.display(),
-            "a part of the log's tail cannot be read: the power was lost before it was on the disk, or the disk is failing"
-        );
-    }
-    Ok((found, lost))
+    let is_kept = fs::copy(path, &aside).is_ok();
+    tracing::warn!(
+        lost_bytes,
+        is_kept,
+        file = %path.display(),
+        "a part of the log's tail cannot be read: the power was lost before it was on the disk, or the disk is failing"
+    );
 }
 
 /// The entries of one document, oldest first.
-type ByDocument = BTreeMap<(i64, u32), Vec<Bytes>>;
+type ByDocument = BTreeMap<(i64, i64), Vec<Bytes>>;
 
 fn insert(connection: &mut Connection, generation: u64, found: Vec<Found>) -> Result<(), StoreError> {
     let mut documents = ByDocument::new();
     for entry in found {
-        let blobs = documents.entry((entry.document_id, entry.epoch)).or_default();
+        let blobs = documents
+            .entry((entry.document_id, i64::from(entry.epoch)))
+            .or_default();
         blobs.push(entry.blob);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -131,23 +107,17 @@ fn insert(connection: &mut Connection, generation: u64, found: Vec<Found>) -> Re
     }
     let mut lost = 0;
     {
-        let mut epoch_of = transaction.prepare("SELECT epoch FROM documents WHERE id = ?1")?;
         let mut insert = transaction.prepare(appender::INSERT)?;
         for ((document_id, epoch), blobs) in documents {
-            let now: Option<i64> = epoch_of.query_row([document_id], |row| row.get(0)).optional()?;
-            // Not so only when the files are not of one moment, as after a backup of one of them was put back.
-            if now != Some(i64::from(epoch)) {
-                lost += blobs.len();
-                continue;
-            }
             for records in join(&blobs) {
-                let epoch = i64::from(Epoch(epoch).0);
-                insert.execute((
+                let row = (
                     document_id,
                     epoch,
                     crc32(document_id, epoch, &records),
                     &records[..],
-                ))?;
+                );
+                // Nowhere but where the files are not of one moment, as after a backup of one of them was put back.
+                lost += usize::from(insert.execute(row)? == 0);
             }
         }
     }

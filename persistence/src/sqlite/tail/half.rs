@@ -10,14 +10,15 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Seek, Write};
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{create, remove};
+use crate::limits::TAIL_BYTES_MAX;
 use crate::rows::checksum;
 use crate::{DocId, StoreError};
 
@@ -29,12 +30,14 @@ const ENTRY_BYTES: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Half {
-    pub(super) path: PathBuf,
+    path: PathBuf,
     file: Option<Arc<File>>,
+    /// What was written, as long as more may come; then in `sealed`.
+    content: Vec<u8>,
+    sealed: Option<Bytes>,
     /// Written, and of that known to be on the disk.
     pub(super) bytes: usize,
     pub(super) synced: usize,
-    began: Option<Instant>,
     /// Hashes of the documents that something in it belongs to.
     pub(super) docs: HashSet<u64>,
 }
@@ -44,9 +47,10 @@ impl Half {
         Half {
             path,
             file: None,
+            content: Vec::new(),
+            sealed: None,
             bytes: 0,
             synced: 0,
-            began: None,
             docs: HashSet::new(),
         }
     }
@@ -55,15 +59,10 @@ impl Half {
         self.file.is_some()
     }
 
-    /// How long its oldest group has been here.
-    pub(super) fn age(&self) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| began.elapsed())
-    }
-
-    /// Writes a group behind the others. After an error the next one takes its place.
+    /// Writes a group behind the others. After an error nothing more may be written before this was rewound.
     pub(super) fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
         self.try_write(group).map_err(|error| {
-            // Opened anew: nothing is known of this one any more.
+            // Made anew then.
             self.file = None;
             let told = format!("{}: {error}", self.path.display());
             match error.kind() {
@@ -78,14 +77,25 @@ impl Half {
             Some(file) => file,
             None => {
                 let file = create(&self.path)?;
-                (&file).seek(SeekFrom::Start(self.bytes as u64))?;
+                (&file).rewind()?;
                 self.file.insert(Arc::new(file))
             }
         };
         (&**file).write_all(group)?;
+        if self.content.capacity() == 0 {
+            self.content.reserve_exact(TAIL_BYTES_MAX);
+        }
+        self.content.extend_from_slice(group);
         self.bytes += group.len();
-        self.began.get_or_insert_with(Instant::now);
         Ok(())
+    }
+
+    /// What was written; nothing is from now on.
+    pub(super) fn seal(&mut self) -> Bytes {
+        let content = &mut self.content;
+        self.sealed
+            .get_or_insert_with(|| mem::take(content).into())
+            .clone()
     }
 
     /// The file, if something in it is not known to be on the disk.
@@ -95,15 +105,22 @@ impl Half {
 
     /// Begins it anew, for the next generation.
     pub(super) fn rewind(&mut self) {
+        self.content = Vec::new();
+        self.sealed = None;
         self.bytes = 0;
         self.synced = 0;
-        self.began = None;
         self.docs.clear();
         if let Some(file) = &self.file
-            && (&**file).seek(SeekFrom::Start(0)).is_err()
+            && (&**file).rewind().is_err()
         {
             self.file = None;
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn fail_writes(&mut self) {
+        let file = File::open(&self.path).expect("it was written to");
+        self.file = Some(Arc::new(file));
     }
 
     pub(super) fn delete(&mut self) {
@@ -149,7 +166,7 @@ impl Group {
 
     /// The group as it is written.
     pub(super) fn seal(&mut self, mark: u64) -> Vec<u8> {
-        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut bytes = mem::take(&mut self.bytes);
         let (mut header, entries) = bytes.split_at_mut(HEADER_BYTES);
         header.put_u64_le(mark);
         header.put_u32_le(entries.len() as u32);
