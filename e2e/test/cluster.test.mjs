@@ -133,11 +133,12 @@ test('a node that is killed loses nothing that was saved, and its people are gon
   const [first, second] = cluster.nodes
   const a = await open('hocuspocus-4', first, room, { state: { name: 'a' } })
   const b = await open('hocuspocus-4', second, room, { state: { name: 'b' } })
+  await until(() => b.peers().size === 1, 5_000, 'each other to be seen')
   a.insert('t', 0, 'saved on the first node')
   await a.whenSaved()
   await first.kill()
   await until(() => b.peers().size === 0, 10_000, 'the ghosts of the dead node to be gone', () => [...b.peers().values()])
-  assert.equal(b.text('t'), 'saved on the first node')
+  await until(() => b.text('t') === 'saved on the first node', 10_000, 'what was saved there', () => b.text('t'))
   b.insert('t', 0, 'and ')
   await b.whenSaved()
   await first.revive()

@@ -270,6 +270,9 @@ impl Room {
             End::Stop => {
                 self.integrate();
                 let flushed = self.wait_for_log().await;
+                // Whoever asked meanwhile what it lacks can ask nobody else when this room is gone.
+                self.take_waiting_remote();
+                self.answer_all_nodes();
                 self.release_saved();
                 let close = if flushed {
                     Close::Restart

@@ -227,7 +227,8 @@ impl Room {
             return;
         }
         let (from, sequence) = (envelope.from, envelope.sequence);
-        let is_late = self.meet(from, sequence);
+        let arrival = self.meet(from, sequence);
+        let is_late = arrival == Arrival::Late;
         let me = self
             .awake
             .remote
@@ -248,7 +249,12 @@ impl Room {
             Message::Digest(have) => heard.haves.push((from, sequence, have, false)),
             Message::Ask(have) => heard.haves.push((from, sequence, have, true)),
             Message::Contest { client } => self.probe_contested(client),
-            Message::Bye => self.awake.forget_neighbour(from),
+            Message::Bye => {
+                if let Arrival::Gap(_) | Arrival::First = arrival {
+                    self.awake.read_what_it_left();
+                }
+                self.awake.forget_neighbour(from);
+            }
             // It may have come before.
             Message::Stateless { .. } | Message::Event { .. } if is_late => {}
             Message::Stateless { payload } => self.pass_stateless_of_node(&payload),
@@ -259,10 +265,10 @@ impl Room {
         }
     }
 
-    /// Notes that a node is there and which of its messages this is. Returns whether it came late.
-    fn meet(&mut self, from: Sender, sequence: u64) -> bool {
+    /// Notes that a node is there and which of its messages this is.
+    fn meet(&mut self, from: Sender, sequence: u64) -> Arrival {
         let Some(remote) = &mut self.awake.remote else {
-            return false;
+            return Arrival::Next;
         };
         let now = Instant::now();
         match remote.neighbours.get_mut(&from) {
@@ -286,22 +292,21 @@ impl Room {
                 remote.digest_due = remote.digest_due.min(now + jittered(BUS_DIGEST_MS));
             }
         }
-        match remote.senders.note(from, sequence) {
-            Arrival::Next => false,
-            Arrival::Late => true,
+        let arrival = remote.senders.note(from, sequence);
+        match arrival {
+            Arrival::Next | Arrival::Late => {}
             Arrival::First => {
                 let again = Duration::from_millis(BUS_ASK_AGAIN_MS);
                 if remote.asked.is_none_or(|asked| now > asked + again) {
                     remote.ask_within(BUS_ANSWER_JITTER_MS);
                 }
-                false
             }
             Arrival::Gap(_) => {
                 metrics::bus_gap();
                 remote.suspect_loss(BUS_ANSWER_JITTER_MS);
-                false
             }
         }
+        arrival
     }
 
     /// The document was built anew: what other nodes brought and the log has not may be missing.

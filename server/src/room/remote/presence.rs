@@ -69,6 +69,14 @@ impl Awake {
         }
     }
 
+    /// A room elsewhere is no more, and some of what it said was or may have been lost on the way. Nobody can be asked for that
+    /// any more; but whoever says goodbye has all in the log, and of a node that died that is where the rest is.
+    pub(super) fn read_what_it_left(&self) {
+        if let Some(following) = &self.following {
+            following.reload();
+        }
+    }
+
     /// A node is gone, or says goodbye.
     pub(super) fn forget_neighbour(&mut self, sender: Sender) {
         let Some(remote) = &mut self.remote else { return };

@@ -86,6 +86,14 @@ impl Room {
         }
     }
 
+    /// Gives all answers that are owed, due or not: there is no later.
+    pub(in crate::room) fn answer_all_nodes(&mut self) {
+        let remote = self.awake.remote.as_mut();
+        for owed in remote.map_or_else(Vec::new, |remote| mem::take(&mut remote.answers)) {
+            self.answer_node(owed);
+        }
+    }
+
     fn answer_node(&mut self, owed: Owed) {
         match heavy(self.awake.doc_bytes_estimate, || self.awake.doc.diff(&owed.since)) {
             // With what is on its way to the log: it leaves behind that.
@@ -131,6 +139,9 @@ impl Room {
         let mut silent: Vec<(u64, Sender)> = remote.neighbours.iter().filter_map(silent).collect();
         // In the order in which they came, not in that of a map: two of them may have spoken for one client.
         silent.sort_unstable_by_key(|(connection, _)| *connection);
+        if !silent.is_empty() {
+            self.awake.read_what_it_left();
+        }
         for (_, sender) in silent {
             self.awake.forget_neighbour(sender);
         }

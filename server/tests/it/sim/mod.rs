@@ -126,6 +126,10 @@ fn seeds_that_failed_once() {
         (3_935, "the same"),
         (4_841, "the same"),
         (8_048, "the same"),
+        (
+            6_518,
+            "a room that stopped left the questions of other nodes without an answer: nodes.rs",
+        ),
     ] {
         let outcome = simulate(seed, Detail::Nothing);
         assert!(outcome.is_ok(), "seed {seed} ({what}): {outcome:?}");
