@@ -221,6 +221,31 @@ async fn a_node_that_was_away_gets_and_brings_what_was_written_meanwhile() {
     }
 }
 
+/// A room that stops waits for its log, and whoever asks it meanwhile can ask nobody else when it is gone.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_stops_answers_what_was_asked_meanwhile() {
+    let network = Network::new(2);
+    let buses = vec![network.node(), network.node()];
+    let worlds = worlds(buses.clone());
+    let mut peers = peers(&worlds).await;
+    network.set_faults(Faults {
+        lost_permille: 1_000,
+        ..Faults::default()
+    });
+    peers[0].edit(yjs::insert(7, 0, "lost")).await;
+    // Its log takes a while, and the room has nothing else to do.
+    worlds[0].faults.delay_appends(Duration::from_secs(3));
+    peers[0].edit(yjs::insert(7, 4, "late")).await;
+    let (stopped, ()) = tokio::join!(worlds[0].hub.stop(Duration::from_secs(9)), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        network.set_faults(Faults::default());
+        network.tell_of_gap(buses[1].node());
+    });
+    assert!(stopped);
+    tokio::time::sleep(A_MOMENT).await;
+    assert!(all_have(&worlds[1..], &peers[0].doc).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn presence_is_everywhere_and_goes_at_once() {
     let network = Network::new(1);
