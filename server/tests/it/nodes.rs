@@ -233,6 +233,8 @@ async fn a_room_that_stops_answers_what_was_asked_meanwhile() {
         ..Faults::default()
     });
     peers[0].edit(yjs::insert(7, 0, "lost")).await;
+    tokio::time::sleep(A_MOMENT).await;
+    assert!(!all_have(&worlds[1..], &peers[0].doc).await, "nothing was lost");
     // Its log takes a while, and the room has nothing else to do.
     worlds[0].faults.delay_appends(Duration::from_secs(3));
     peers[0].edit(yjs::insert(7, 4, "late")).await;
