@@ -173,12 +173,15 @@ impl Awareness {
         self.present.get(&client).map(|present| present.owner)
     }
 
-    /// Whether one connection owns all of these, and has itself said what there is to tell of them: it learns nothing from it.
-    pub fn is_own_word(&self, owner: ConnectionId, ids: &[ClientId]) -> bool {
-        ids.iter().all(|id| {
+    /// The one connection that owns all of these and has itself said what there is to tell of them, if there is one: it learns
+    /// nothing from it.
+    pub fn only_speaker(&self, ids: &[ClientId]) -> Option<ConnectionId> {
+        let owner = self.owner(*ids.first()?)?;
+        let is_own_word = |id: &ClientId| {
             let present = self.present.get(id);
             present.is_some_and(|present| present.owner == owner && present.said == present.clock)
-        })
+        };
+        ids.iter().all(is_own_word).then_some(owner)
     }
 
     /// An awareness update of these ids: their states, or `null` for those that are gone.

@@ -1,4 +1,7 @@
-//! What the errors of sqlx, of rusqlite and of the databases mean to a caller.
+//! What the errors of sqlx, of rusqlite, of files and of the databases mean to a caller.
+
+use std::io;
+use std::path::Path;
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
@@ -30,6 +33,15 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
         let code = error.sqlite_error().map(|error| error.extended_code);
         of_sqlite(code, error.to_string())
+    }
+}
+
+/// What befell a file.
+pub(crate) fn of_file(path: &Path, error: &io::Error) -> StoreError {
+    let text = format!("{}: {error}", path.display());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(text),
+        _ => StoreError::Unavailable(text),
     }
 }
 

@@ -12,7 +12,7 @@ mod read;
 mod tail;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -84,6 +84,21 @@ impl SqliteStore {
         let mut connection = self.readers.acquire().await?;
         let checked = open::check(&mut connection).await;
         settle(connection, checked)
+    }
+}
+
+/// The path of a file beside the database, whose name goes on with this.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+/// The folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

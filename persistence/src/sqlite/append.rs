@@ -69,7 +69,7 @@ async fn append_to_tail(
         let mut group = Group::new();
         let mut appended = Vec::with_capacity(batches.len());
         {
-            let known = writer.tail.known();
+            let known = writer.known();
             for (batch, blobs) in batches.iter().zip(framed) {
                 let Some(doc) = known.get(&batch.doc) else {
                     return Ok(None);

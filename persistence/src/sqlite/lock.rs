@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::beside;
 use crate::StoreError;
 
 /// What the lock file says once the database has its tables.
@@ -21,7 +22,7 @@ pub(crate) struct DatabaseLock {
 
 impl DatabaseLock {
     pub(crate) fn take(database: &Path) -> Result<DatabaseLock, StoreError> {
-        let path = path(database);
+        let path = beside(database, ".lock");
         let unavailable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         let file = OpenOptions::new()
@@ -63,10 +64,4 @@ impl DatabaseLock {
             .and_then(|()| self.file.sync_all())
             .map_err(|error| StoreError::Unavailable(format!("the lock file: {error}")))
     }
-}
-
-fn path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    path.into()
 }

@@ -1,7 +1,7 @@
 //! Opening a database file.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
-use super::SqliteStore;
 use super::lock::DatabaseLock;
 use super::tail;
 use super::writer::Writer;
+use super::{SqliteStore, folder_of};
 use crate::StoreError;
 use crate::blobs::{BlobStore, Snapshots};
 use crate::limits::{
@@ -78,12 +78,9 @@ pub(crate) async fn open(path: &Path, blobs: Option<BlobStore>) -> Result<Sqlite
 /// Makes the folder and takes the lock. Also says how large the database is, if there is one.
 fn prepare(path: &Path) -> Result<(DatabaseLock, Option<u64>), StoreError> {
     let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    let folder = folder_of(path);
     let is_new_folder = !folder.exists();
-    fs::create_dir_all(&folder).map_err(unavailable)?;
+    fs::create_dir_all(folder).map_err(unavailable)?;
     let lock = DatabaseLock::take(path)?;
     let bytes = match fs::metadata(path) {
         Ok(metadata) => Some(metadata.len()),

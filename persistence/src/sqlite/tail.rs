@@ -12,24 +12,23 @@
 mod fold;
 mod half;
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::BuildHasher;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 
 pub(crate) use self::fold::{Sealed, fold, recover};
 use self::half::Half;
 pub(crate) use self::half::{Entry, Group};
-use super::writer::KnownDoc;
-use crate::limits::{KNOWN_DOCS_MAX, TAIL_BYTES_MAX, TAIL_WRITE_MS_MAX};
+use super::{beside, folder_of};
+use crate::limits::{TAIL_BYTES_MAX, TAIL_WRITE_MS_MAX};
 use crate::{DocId, StoreError};
 
 /// Where a tail goes on: what `meta` says about it.
@@ -45,18 +44,16 @@ pub(crate) struct Place {
 /// acknowledged before [`Tail::sync`] or a fold.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    state: Arc<tokio::sync::Mutex<State>>,
+    key: u64,
+    hasher: RandomState,
+    state: Arc<Mutex<State>>,
     shared: Arc<Shared>,
     /// One sync at a time: whoever comes second finds his part done.
-    syncs: Arc<tokio::sync::Mutex<()>>,
+    syncs: Arc<Mutex<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// Always what was committed: this process is the only writer.
-    known: Mutex<HashMap<DocId, KnownDoc>>,
-    hasher: RandomState,
-    key: u64,
     /// The generation that is written to, also in [`State`].
     current: AtomicU64,
     /// A sync is under way, or the last write took long: a write may have to wait now, and does so on a thread of its own.
@@ -123,11 +120,10 @@ impl Tail {
             is_closed: false,
         };
         Tail {
-            state: Arc::new(tokio::sync::Mutex::new(state)),
+            key: place.key,
+            hasher: RandomState::new(),
+            state: Arc::new(Mutex::new(state)),
             shared: Arc::new(Shared {
-                known: Mutex::default(),
-                hasher: RandomState::new(),
-                key: place.key,
                 current: AtomicU64::new(place.folded + 1),
                 is_syncing: AtomicBool::new(false),
                 is_slow: AtomicBool::new(false),
@@ -135,23 +131,6 @@ impl Tail {
             }),
             syncs: Arc::default(),
         }
-    }
-
-    pub(crate) fn known(&self) -> MutexGuard<'_, HashMap<DocId, KnownDoc>> {
-        // Nothing in here can panic half-way.
-        self.shared.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers what is committed.
-    pub(crate) fn learn(&self, learned: Vec<(DocId, KnownDoc)>) {
-        if learned.is_empty() {
-            return;
-        }
-        let mut known = self.known();
-        if known.len() + learned.len() > KNOWN_DOCS_MAX {
-            known.clear();
-        }
-        known.extend(learned);
     }
 
     /// The right to append. Whoever forgets a document and then folds has all that was appended to it before.
@@ -167,24 +146,24 @@ impl Tail {
     pub(crate) async fn append(
         &self,
         mut state: OwnedMutexGuard<State>,
-        mut group: Group,
+        group: Group<'_>,
     ) -> Result<Taken, StoreError> {
         if self.is_doubtful() {
             return Ok(Taken::AfterFold);
         }
         let current = state.current;
-        if state.half(current).bytes + group.bytes() > TAIL_BYTES_MAX {
+        if state.half(current).bytes() + group.bytes() > TAIL_BYTES_MAX {
             if !state.can_turn() {
                 return Ok(Taken::AfterFold);
             }
             state.turn(&self.shared);
         }
         let generation = state.current;
-        let hashes = group.docs().iter().map(|doc| self.shared.hasher.hash_one(doc));
+        let hashes = group.docs().iter().map(|doc| self.hasher.hash_one(doc));
         let half = state.half(generation);
         half.docs.extend(hashes);
-        let began = (half.bytes == 0).then_some(generation);
-        let bytes = group.seal(self.shared.key.wrapping_add(generation));
+        let began = (half.bytes() == 0).then_some(generation);
+        let bytes = group.seal(self.key.wrapping_add(generation));
         self.write(state, bytes).await?;
         Ok(Taken::Written { began })
     }
@@ -218,7 +197,7 @@ impl Tail {
 
     /// Whether something of this document may be here and nowhere else.
     pub(crate) async fn holds(&self, doc: &DocId) -> bool {
-        let hash = self.shared.hasher.hash_one(doc);
+        let hash = self.hasher.hash_one(doc);
         let state = self.state.lock().await;
         state.halves.iter().any(|half| half.docs.contains(&hash))
     }
@@ -233,13 +212,13 @@ impl Tail {
         let mut state = self.state.lock().await;
         let generation = state.folded + 1;
         let half = state.half(generation);
-        if generation > last || half.bytes == 0 {
+        if generation > last || half.bytes() == 0 {
             return None;
         }
         let sealed = Sealed {
             generation,
-            mark: self.shared.key.wrapping_add(generation),
-            bytes: half.seal(),
+            mark: self.key.wrapping_add(generation),
+            bytes: half.content(),
         };
         if generation == state.current {
             state.turn(&self.shared);
@@ -282,7 +261,7 @@ impl Tail {
         }
         let unsynced = [state.folded + 1, state.folded + 2].map(|generation| {
             let half = &state.halves[(generation % 2) as usize];
-            half.unsynced().map(|file| (generation, half.bytes, file))
+            half.unsynced().map(|file| (generation, half.bytes(), file))
         });
         drop(state);
         if unsynced.iter().all(Option::is_none) {
@@ -325,7 +304,7 @@ impl Tail {
     /// Deletes the files if nothing is in them: what is left is a database that stands for itself.
     pub(crate) async fn delete_empty(&self) {
         let mut state = self.state.lock().await;
-        if state.halves.iter().all(|half| half.bytes == 0) {
+        if state.halves.iter().all(|half| half.bytes() == 0) {
             for half in &mut state.halves {
                 half.delete();
             }
@@ -356,9 +335,7 @@ impl Tail {
 
 /// The file of the generations that are even, or odd.
 fn path(database: &Path, number: u64) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(format!("-tail{number}"));
-    path.into()
+    beside(database, &format!("-tail{number}"))
 }
 
 /// Makes a file of a fixed size, so that a write never changes more than what it writes, and never meets a full disk.
@@ -372,9 +349,8 @@ fn create(path: &Path) -> io::Result<File> {
             .open(path)?;
         io::Write::write_all(&mut &file, &vec![0; TAIL_BYTES_MAX])?;
         file.sync_all()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         // The name, too, has to survive the loss of power. Not every system lets a folder be opened.
-        if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        if let Ok(folder) = File::open(folder_of(path)) {
             folder.sync_all()?;
         }
         Ok(file)

@@ -1,6 +1,8 @@
 //! The right to write, and the two connections that do.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -9,6 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::append::LogRow;
 use super::appender::Appender;
 use super::tail::{Place, Tail};
+use crate::limits::KNOWN_DOCS_MAX;
 use crate::record::Epoch;
 use crate::{DocId, StoreError};
 
@@ -22,6 +25,8 @@ pub(crate) struct Writer {
     database: PathBuf,
     options: SqliteConnectOptions,
     pub(crate) tail: Tail,
+    /// Always what was committed: this process is the only writer.
+    known: std::sync::Mutex<HashMap<DocId, KnownDoc>>,
     slot: Mutex<Slot>,
 }
 
@@ -53,12 +58,18 @@ impl Writer {
             tail: Tail::new(&database, place),
             database,
             options,
+            known: std::sync::Mutex::default(),
             slot: Mutex::new(Slot {
                 connection: None,
                 appender: None,
                 closed: false,
             }),
         }
+    }
+
+    pub(crate) fn known(&self) -> std::sync::MutexGuard<'_, HashMap<DocId, KnownDoc>> {
+        // Nothing in here can panic half-way.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the turn, then opens a transaction that has the write lock.
@@ -102,9 +113,7 @@ impl Writer {
 
     /// Puts all that was appended until now into the table, where it is on the disk as well.
     pub(crate) async fn fold(&self) -> Result<(), StoreError> {
-        let mut slot = self.slot().await?;
-        let last = self.tail.current().await;
-        self.fold_up_to(&mut slot, last).await
+        self.fold_all(&mut *self.slot().await?).await
     }
 
     /// Puts what is in the tail up to this generation into the table.
@@ -119,6 +128,11 @@ impl Writer {
             true => self.fold().await,
             false => Ok(()),
         }
+    }
+
+    async fn fold_all(&self, slot: &mut Slot) -> Result<(), StoreError> {
+        let last = self.tail.current().await;
+        self.fold_up_to(slot, last).await
     }
 
     async fn fold_up_to(&self, slot: &mut Slot, last: u64) -> Result<(), StoreError> {
@@ -144,9 +158,8 @@ impl Writer {
     pub(crate) async fn close(&self) {
         let mut slot = self.slot.lock().await;
         self.tail.refuse().await;
-        let last = self.tail.current().await;
         if !slot.closed
-            && let Err(error) = self.fold_up_to(&mut slot, last).await
+            && let Err(error) = self.fold_all(&mut slot).await
         {
             tracing::warn!(%error, "the log's tail stays outside the table, for the next start");
         }
@@ -172,17 +185,16 @@ pub(crate) struct Turn<'a> {
 
 impl Turn<'_> {
     pub(crate) fn known(&self, doc: &DocId) -> Option<KnownDoc> {
-        self.writer.tail.known().get(doc).copied()
+        self.writer.known().get(doc).copied()
     }
 
     pub(crate) fn forget(&mut self, doc: &DocId) {
-        self.writer.tail.known().remove(doc);
+        self.writer.known().remove(doc);
     }
 
     /// Puts all that was appended until now into the table. Not inside a transaction.
     pub(crate) async fn fold(&mut self) -> Result<(), StoreError> {
-        let last = self.writer.tail.current().await;
-        self.writer.fold_up_to(&mut self.slot, last).await
+        self.writer.fold_all(&mut self.slot).await
     }
 
     /// Opens a transaction that has the write lock.
@@ -211,7 +223,13 @@ impl Turn<'_> {
 
     /// Ends a turn that opened nothing, or whose transaction has been committed.
     pub(crate) fn end(mut self, learned: Vec<(DocId, KnownDoc)>) {
-        self.writer.tail.learn(learned);
+        if !learned.is_empty() {
+            let mut known = self.writer.known();
+            if known.len() + learned.len() > KNOWN_DOCS_MAX {
+                known.clear();
+            }
+            known.extend(learned);
+        }
         self.slot.connection = Some(self.connection);
     }
 
@@ -225,6 +243,8 @@ impl Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use crate::limits::{TAIL_BYTES_MAX, TAIL_GROUP_BYTES_MAX};
     use crate::{AppendId, Batch, DocId, Epoch, Record, SqliteStore, Store, StoreError};
 
@@ -251,8 +271,23 @@ mod tests {
         store.load(&batch(0).doc).await.unwrap().updates().count()
     }
 
-    async fn open(folder: &tempfile::TempDir) -> SqliteStore {
+    async fn open(folder: &TempDir) -> SqliteStore {
         SqliteStore::open(&folder.path().join("a.db")).await.unwrap()
+    }
+
+    async fn fresh() -> (SqliteStore, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (open(&folder).await, folder)
+    }
+
+    /// With an update in the table, which made the document known, and one in the tail.
+    async fn with_tail() -> (SqliteStore, TempDir) {
+        let (store, folder) = fresh().await;
+        for is_on_disk in [true, false] {
+            let written = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
+            assert_eq!(written.is_on_disk, is_on_disk);
+        }
+        (store, folder)
     }
 
     /// SQLite can be told that the disk ends soon, but only on the connection in question.
@@ -260,13 +295,13 @@ mod tests {
         let _ = store.append(&[batch(LARGE_BYTES)]).await.unwrap();
         let slot = store.writer.slot.lock().await;
         let appender = slot.appender.as_ref().unwrap();
-        appender.run("PRAGMA max_page_count = 400").await;
+        // No less than there are.
+        appender.run("PRAGMA max_page_count = 1").await;
     }
 
     #[tokio::test]
     async fn a_full_disk_fails_whole_appends_and_heals() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let (store, _folder) = fresh().await;
         let _ = store.append(&[batch(10)]).await.unwrap();
         fill_the_disk(&store).await;
         let refused = store.append(&[batch(10), batch(LARGE_BYTES)]).await.unwrap_err();
@@ -281,13 +316,19 @@ mod tests {
 
     /// The space for the tail is taken when it is made.
     #[tokio::test]
-    async fn small_appends_go_on_beside_a_full_table_until_the_tail_is_full_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+    async fn small_appends_go_on_beside_a_full_table() {
+        let (store, _folder) = fresh().await;
         let _ = store.append(&[batch(10)]).await.unwrap();
         fill_the_disk(&store).await;
         let mut taken = 0;
-        while store.writer.tail.current().await < 2 {
+        for _ in 0..TAIL_BYTES_MAX / TAIL_GROUP_BYTES_MAX {
+            let _ = store.append(&[batch(TAIL_GROUP_BYTES_MAX / 2)]).await.unwrap();
+            taken += 1;
+        }
+        let refused = store.load(&batch(0).doc).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Full(_)), "{refused}");
+        // The appender that failed is replaced, by one that has space.
+        while store.writer.tail.current().await < 3 {
             let _ = store.append(&[batch(TAIL_GROUP_BYTES_MAX / 2)]).await.unwrap();
             taken += 1;
         }
@@ -297,8 +338,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_past_the_tail_comes_behind_what_is_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let (store, _folder) = fresh().await;
         for bytes in [1, 2, LARGE_BYTES, 3] {
             let _ = store.append(&[batch(bytes)]).await.unwrap();
         }
@@ -309,8 +349,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_many_appends_wrote_for_a_document_becomes_one_row() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let (store, _folder) = fresh().await;
         for _ in 0..9 {
             let _ = store.append(&[batch(10)]).await.unwrap();
         }
@@ -321,16 +360,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_database_has_no_tail() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let (store, folder) = with_tail().await;
         let tail = || {
             std::fs::read_dir(folder.path())
                 .unwrap()
                 .any(|entry| entry.unwrap().file_name().to_string_lossy().contains("-tail"))
         };
-        for _ in 0..2 {
-            let _ = store.append(&[batch(10)]).await.unwrap();
-        }
         assert!(tail());
         store.close().await;
         assert!(!tail());
@@ -339,11 +374,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_health_check_leaves_nothing_outside_the_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
-        for _ in 0..2 {
-            let _ = store.append(&[batch(10)]).await.unwrap();
-        }
+        let (store, _folder) = with_tail().await;
         assert!(store.writer.tail.holds(&batch(0).doc).await);
         store.health().await.unwrap();
         assert!(!store.writer.tail.holds(&batch(0).doc).await);
@@ -353,8 +384,7 @@ mod tests {
     /// line, cannot be asked for.
     #[tokio::test]
     async fn sqlite_is_built_as_we_ask() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("a.db")).await.unwrap();
+        let (store, _folder) = fresh().await;
         let mut turn = store.writer.wait().await.unwrap();
         let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
             .fetch_all(&mut turn.connection)
@@ -368,8 +398,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_appender_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let (store, _folder) = fresh().await;
         for _ in 0..2 {
             let _ = store.append(&[batch(LARGE_BYTES)]).await.unwrap();
         }
@@ -381,8 +410,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_document_is_forgotten_before_its_deletion_begins() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
+        let (store, _folder) = fresh().await;
         let _ = store.append(&[batch(10)]).await.unwrap();
         drop(store.writer.begin().await.unwrap());
         let turn = store.writer.begin().await.unwrap();
@@ -396,11 +424,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_failed_sync_nothing_is_vouched_for_until_the_tail_is_folded() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
-        // The second goes to the tail: the document is known then.
-        let _ = store.append(&[batch(10)]).await.unwrap();
-        let _ = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
+        let (store, _folder) = with_tail().await;
         store.writer.tail.doubt();
         let refused = store.sync().await.unwrap_err();
         assert!(refused.is_retryable(), "{refused}");
@@ -412,12 +436,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_failed_write_nothing_is_vouched_for_either() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
-        for n in 0..2 {
-            let written = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
-            assert_eq!(written.is_on_disk, n == 0);
-        }
+        let (store, _folder) = with_tail().await;
         store.writer.tail.fail_writes().await;
         assert!(store.write_once(AppendId::fresh(), &[batch(10)]).await.is_err());
         assert!(store.sync().await.is_err(), "the one before it was never synced");
@@ -428,11 +447,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_old_goes_into_the_table_by_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
-        for _ in 0..2 {
-            let _ = store.append(&[batch(10)]).await.unwrap();
-        }
+        let (store, _folder) = with_tail().await;
         // Only here: a pool that waits for a thread must not wait for ever in a moment.
         tokio::time::pause();
         while store.writer.tail.holds(&batch(0).doc).await {
@@ -444,11 +459,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_is_read_at_once_and_a_load_brings_it_to_the_disk() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder).await;
-        let _ = store.append(&[batch(10)]).await.unwrap();
-        let written = store.write_once(AppendId::fresh(), &[batch(10)]).await.unwrap();
-        assert!(!written.is_on_disk);
+        let (store, _folder) = with_tail().await;
         assert!(!store.writer.tail.is_clean().await);
         assert_eq!(updates(&store).await, 2);
         assert!(store.writer.tail.is_clean().await);

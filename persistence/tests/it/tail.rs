@@ -8,12 +8,18 @@ use tempfile::TempDir;
 
 use crate::contract::{doc, logged, put, records};
 
-/// The files of a process that ended without a word, and how many bytes its tail has.
+/// The files of a process that ended without a word, and the bytes of its tail.
 struct Left {
     folder: TempDir,
     database: PathBuf,
-    tail: PathBuf,
-    tail_bytes: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Left {
+    /// How much of the tail was written to.
+    fn used(&self) -> usize {
+        self.tail.iter().rposition(|byte| *byte != 0).unwrap() + 1
+    }
 }
 
 const APPENDS_COUNT: u64 = 8;
@@ -33,20 +39,15 @@ async fn left() -> Left {
     for n in 2..APPENDS_COUNT {
         put(&store, &doc("a"), [n]).await;
     }
-    let tail = folder.path().join("a.db-tail1");
-    let tail_bytes = fs::read(&tail).unwrap();
-    let copy = folder.path().join("copy");
-    fs::create_dir(&copy).unwrap();
-    for file in ["a.db", "a.db-wal"] {
-        fs::copy(folder.path().join(file), copy.join(file)).unwrap();
+    let tail = fs::read(with(&database, "-tail1")).unwrap();
+    let copy = folder.path().join("copy.db");
+    for suffix in ["", "-wal"] {
+        fs::copy(with(&database, suffix), with(&copy, suffix)).unwrap();
     }
-    let database = copy.join("a.db");
-    let tail = copy.join(tail.file_name().unwrap());
     Left {
         folder,
-        database,
+        database: copy,
         tail,
-        tail_bytes,
     }
 }
 
@@ -58,7 +59,7 @@ impl Left {
         for suffix in ["", "-wal"] {
             fs::copy(with(&self.database, suffix), with(&copy.join("a.db"), suffix)).unwrap();
         }
-        fs::write(copy.join(self.tail.file_name().unwrap()), tail).unwrap();
+        fs::write(copy.join("a.db-tail1"), tail).unwrap();
         let store = SqliteStore::open(&copy.join("a.db")).await.unwrap();
         let found = logged(&store.load(&doc("a")).await.unwrap().rows);
         put(&store, &doc("a"), [99]).await;
@@ -77,13 +78,13 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 #[tokio::test]
 async fn a_cut_tail_loses_its_end_and_nothing_else() {
     let left = left().await;
-    let used = left.tail_bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let used = left.used();
     let mut lengths = std::collections::BTreeSet::new();
     for (number, end) in (0..=used).step_by(7).chain([used]).enumerate() {
-        let mut cut = left.tail_bytes[..end].to_vec();
+        let mut cut = left.tail[..end].to_vec();
         if number % 2 == 0 {
             // The file keeps its size: it was filled with zeros before.
-            cut.resize(left.tail_bytes.len(), 0);
+            cut.resize(left.tail.len(), 0);
         }
         let found = left.open(number, &cut).await;
         assert_eq!(found, records(0..found.len() as u64), "cut at {end} of {used}");
@@ -95,9 +96,9 @@ async fn a_cut_tail_loses_its_end_and_nothing_else() {
 #[tokio::test]
 async fn a_damaged_tail_loses_what_is_damaged_and_nothing_else() {
     let left = left().await;
-    let used = left.tail_bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let used = left.used();
     for (number, at) in (0..used).step_by(5).enumerate() {
-        let mut damaged = left.tail_bytes.clone();
+        let mut damaged = left.tail.clone();
         damaged[at] ^= [0x01, 0xff, 0x80, 0x10][number % 4];
         let found = left.open(number, &damaged).await;
         let all = records(0..APPENDS_COUNT);
@@ -113,13 +114,12 @@ async fn a_damaged_tail_loses_what_is_damaged_and_nothing_else() {
 #[tokio::test]
 async fn a_tail_of_another_database_is_passed_over() {
     let (left, other) = (left().await, left().await);
-    let found = left.open(0, &other.tail_bytes).await;
+    let found = left.open(0, &other.tail).await;
     assert_eq!(found, records(0..2));
 }
 
-/// A process that ends in the middle of a fold leaves both: the rows are there once.
-#[tokio::test]
-async fn a_tail_that_was_folded_is_not_folded_again() {
+/// A store with four records, the last three of them in the tail, and the bytes of that.
+async fn four_appends() -> (SqliteStore, TempDir, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("a.db");
     let store = SqliteStore::open(&database).await.unwrap();
@@ -127,6 +127,14 @@ async fn a_tail_that_was_folded_is_not_folded_again() {
         put(&store, &doc("a"), [n]).await;
     }
     let tail = fs::read(with(&database, "-tail1")).unwrap();
+    (store, folder, tail)
+}
+
+/// A process that ends in the middle of a fold leaves both: the rows are there once.
+#[tokio::test]
+async fn a_tail_that_was_folded_is_not_folded_again() {
+    let (store, folder, tail) = four_appends().await;
+    let database = folder.path().join("a.db");
     store.close().await;
     fs::write(with(&database, "-tail1"), tail).unwrap();
     let store = SqliteStore::open(&database).await.unwrap();
@@ -136,13 +144,8 @@ async fn a_tail_that_was_folded_is_not_folded_again() {
 /// What was acknowledged before a deletion is deleted, and does not come back with the next start.
 #[tokio::test]
 async fn what_a_deleted_document_left_in_the_tail_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
+    let (store, folder, tail) = four_appends().await;
     let database = folder.path().join("a.db");
-    let store = SqliteStore::open(&database).await.unwrap();
-    for n in 0..4 {
-        put(&store, &doc("a"), [n]).await;
-    }
-    let tail = fs::read(with(&database, "-tail1")).unwrap();
     assert_eq!(store.delete(&doc("a")).await.unwrap(), Epoch(2));
     let empty = store.load(&doc("a")).await.unwrap();
     assert_eq!((empty.rows.len(), empty.damage.len()), (0, 0));

@@ -94,15 +94,16 @@ impl Room {
         let mut changed = mem::take(&mut awake.dirty);
         awake.announce(Some(&changed));
         let body = encode::awareness(&awake.awareness.encode(&changed));
+        let only_speaker = awake.awareness.only_speaker(&changed);
+        // Its space is used again.
+        changed.clear();
+        awake.dirty = changed;
         let mut frames = Frames::new(body);
         let since = relayed(&awake.held, &awake.doc);
         metrics::frames_out("awareness", awake.members.len());
         for (id, seated) in &mut awake.members {
-            if seated.lagging.is_some() {
-                // The resync carries everyone's state.
-                continue;
-            }
-            if awake.awareness.is_own_word(*id, &changed) {
+            // A resync carries everyone's state.
+            if seated.lagging.is_some() || only_speaker == Some(*id) {
                 continue;
             }
             let frame = frames.for_voice(&seated.member.voice);
@@ -110,9 +111,6 @@ impl Room {
                 seated.lag(since, &mut self.drained);
             }
         }
-        // Its space is used again.
-        changed.clear();
-        awake.dirty = changed;
     }
 
     /// Everyone's state, for a member that was not told of everything: who went meanwhile too, or it would go on to show them.

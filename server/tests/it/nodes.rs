@@ -34,6 +34,13 @@ fn on_network(network: &Network, count: usize) -> Vec<World> {
     worlds((0..count).map(|_| network.node()).collect())
 }
 
+fn lose_everything(network: &Network) {
+    network.set_faults(Faults {
+        lost_permille: 1_000,
+        ..Faults::default()
+    });
+}
+
 /// A peer on each, once the rooms know of each other.
 async fn peers(worlds: &[World]) -> Vec<Peer> {
     let mut peers = Vec::new();
@@ -187,10 +194,7 @@ async fn what_is_lost_is_found_edits_and_deletions_and_with_nobody_saying_more()
         let mut peers = peers(&worlds).await;
         peers[0].edit(yjs::insert(7, 0, "abc")).await;
         tokio::time::sleep(A_MOMENT).await;
-        network.set_faults(Faults {
-            lost_permille: 1_000,
-            ..Faults::default()
-        });
+        lose_everything(&network);
         peers[0].edit(lost).await;
         tokio::time::sleep(A_MOMENT).await;
         assert!(!all_have(&worlds, &peers[0].doc).await, "nothing was lost");
@@ -228,10 +232,7 @@ async fn a_room_that_stops_answers_what_was_asked_meanwhile() {
     let buses = vec![network.node(), network.node()];
     let worlds = worlds(buses.clone());
     let mut peers = peers(&worlds).await;
-    network.set_faults(Faults {
-        lost_permille: 1_000,
-        ..Faults::default()
-    });
+    lose_everything(&network);
     peers[0].edit(yjs::insert(7, 0, "lost")).await;
     tokio::time::sleep(A_MOMENT).await;
     assert!(!all_have(&worlds[1..], &peers[0].doc).await, "nothing was lost");

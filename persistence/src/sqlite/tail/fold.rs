@@ -6,15 +6,16 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use bytes::Bytes;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::half::{Found, read};
 use super::{Place, path, remove};
+use crate::errors::of_file;
 use crate::rows::log::crc32;
-use crate::sqlite::appender;
+use crate::sqlite::{appender, beside};
 use crate::{StoreError, frame};
 
-/// Rows of `meta`: the highest generation that is in the table, and the key of the database.
+/// Rows of `meta`, made by the migration `0010_tail`: the highest generation that is in the table, and the key of the database.
 const FOLDED: &str = "tail_folded";
 const KEY: &str = "tail_key";
 
@@ -37,25 +38,22 @@ pub(crate) fn fold(connection: &mut Connection, sealed: &Sealed) -> Result<(), S
 /// Folds what a process left that did not close its database, and returns where the tail goes on.
 pub(crate) fn recover(database: &Path) -> Result<Place, StoreError> {
     let mut connection = appender::open(database)?;
-    connection.execute(
-        "INSERT INTO meta (key, value) VALUES (?1, 0), (?2, random()) ON CONFLICT (key) DO NOTHING",
-        (FOLDED, KEY),
-    )?;
-    let value = |key: &str| {
-        connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-            row.get::<_, i64>(0)
-        })
+    let value = |key: &str| -> Result<u64, StoreError> {
+        let mut value = connection.prepare("SELECT value FROM meta WHERE key = ?1")?;
+        let value: Option<i64> = value.query_row([key], |row| row.get(0)).optional()?;
+        let value = value.ok_or_else(|| StoreError::Corrupt(format!("the database has lost its {key}")))?;
+        Ok(value as u64)
     };
     let mut place = Place {
-        folded: value(FOLDED)? as u64,
-        key: value(KEY)? as u64,
+        folded: value(FOLDED)?,
+        key: value(KEY)?,
     };
     for generation in [place.folded + 1, place.folded + 2] {
         let path = path(database, generation % 2);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes.into(),
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
+            Err(error) => return Err(of_file(&path, &error)),
         };
         let (found, lost_bytes) = read(&bytes, place.key.wrapping_add(generation));
         if lost_bytes > 0 {
@@ -75,9 +73,7 @@ pub(crate) fn recover(database: &Path) -> Result<Place, StoreError> {
 
 /// Keeps a copy, for people, of a file that could not be read in full.
 fn keep(path: &Path, lost_bytes: usize) {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".damaged");
-    let is_kept = fs::copy(path, &aside).is_ok();
+    let is_kept = fs::copy(path, beside(path, ".damaged")).is_ok();
     tracing::warn!(
         lost_bytes,
         is_kept,
@@ -124,7 +120,7 @@ fn insert(connection: &mut Connection, generation: u64, found: Vec<Found>) -> Re
     transaction.commit()?;
     if lost > 0 {
         tracing::warn!(
-            appends = lost,
+            rows = lost,
             "the log's tail speaks of documents that the database does not have"
         );
     }

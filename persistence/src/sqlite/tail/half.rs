@@ -10,14 +10,14 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Seek, Write};
-use std::mem;
+use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{create, remove};
+use crate::errors::of_file;
 use crate::limits::TAIL_BYTES_MAX;
 use crate::rows::checksum;
 use crate::{DocId, StoreError};
@@ -32,11 +32,8 @@ const ENTRY_BYTES: usize = 16;
 pub(super) struct Half {
     path: PathBuf,
     file: Option<Arc<File>>,
-    /// What was written, as long as more may come; then in `sealed`.
+    /// What was written, and how much of it is known to be on the disk.
     content: Vec<u8>,
-    sealed: Option<Bytes>,
-    /// Written, and of that known to be on the disk.
-    pub(super) bytes: usize,
     pub(super) synced: usize,
     /// Hashes of the documents that something in it belongs to.
     pub(super) docs: HashSet<u64>,
@@ -48,11 +45,14 @@ impl Half {
             path,
             file: None,
             content: Vec::new(),
-            sealed: None,
-            bytes: 0,
             synced: 0,
             docs: HashSet::new(),
         }
+    }
+
+    /// How much was written.
+    pub(super) fn bytes(&self) -> usize {
+        self.content.len()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -64,15 +64,11 @@ impl Half {
         self.try_write(group).map_err(|error| {
             // Made anew then.
             self.file = None;
-            let told = format!("{}: {error}", self.path.display());
-            match error.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full(told),
-                _ => StoreError::Unavailable(told),
-            }
+            of_file(&self.path, &error)
         })
     }
 
-    fn try_write(&mut self, group: &[u8]) -> std::io::Result<()> {
+    fn try_write(&mut self, group: &[u8]) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => file,
             None => {
@@ -86,28 +82,22 @@ impl Half {
             self.content.reserve_exact(TAIL_BYTES_MAX);
         }
         self.content.extend_from_slice(group);
-        self.bytes += group.len();
         Ok(())
     }
 
-    /// What was written; nothing is from now on.
-    pub(super) fn seal(&mut self) -> Bytes {
-        let content = &mut self.content;
-        self.sealed
-            .get_or_insert_with(|| mem::take(content).into())
-            .clone()
+    /// A copy of what was written.
+    pub(super) fn content(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.content)
     }
 
     /// The file, if something in it is not known to be on the disk.
     pub(super) fn unsynced(&self) -> Option<Arc<File>> {
-        self.file.clone().filter(|_| self.bytes > self.synced)
+        self.file.clone().filter(|_| self.bytes() > self.synced)
     }
 
     /// Begins it anew, for the next generation.
     pub(super) fn rewind(&mut self) {
         self.content = Vec::new();
-        self.sealed = None;
-        self.bytes = 0;
         self.synced = 0;
         self.docs.clear();
         if let Some(file) = &self.file
@@ -131,25 +121,25 @@ impl Half {
 
 /// What one append writes.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct Group<'a> {
     bytes: Vec<u8>,
-    docs: Vec<DocId>,
+    docs: Vec<&'a DocId>,
 }
 
-impl Group {
-    pub(crate) fn new() -> Group {
+impl<'a> Group<'a> {
+    pub(crate) fn new() -> Group<'a> {
         Group {
             bytes: vec![0; HEADER_BYTES],
             docs: Vec::new(),
         }
     }
 
-    pub(crate) fn push(&mut self, doc: &DocId, entry: Entry<'_>) {
+    pub(crate) fn push(&mut self, doc: &'a DocId, entry: Entry<'_>) {
         self.bytes.put_i64_le(entry.document_id);
         self.bytes.put_u32_le(entry.epoch);
         self.bytes.put_u32_le(entry.blob.len() as u32);
         self.bytes.put_slice(entry.blob);
-        self.docs.push(doc.clone());
+        self.docs.push(doc);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -160,13 +150,13 @@ impl Group {
         self.bytes.len()
     }
 
-    pub(super) fn docs(&self) -> &[DocId] {
+    pub(super) fn docs(&self) -> &[&'a DocId] {
         &self.docs
     }
 
     /// The group as it is written.
-    pub(super) fn seal(&mut self, mark: u64) -> Vec<u8> {
-        let mut bytes = mem::take(&mut self.bytes);
+    pub(super) fn seal(self, mark: u64) -> Vec<u8> {
+        let mut bytes = self.bytes;
         let (mut header, entries) = bytes.split_at_mut(HEADER_BYTES);
         header.put_u64_le(mark);
         header.put_u32_le(entries.len() as u32);
