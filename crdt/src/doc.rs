@@ -21,6 +21,7 @@ use crate::block::Id;
 use crate::deleted::Deleted;
 use crate::gate::Extent;
 use crate::gate::Refusal;
+use crate::limits::{SHAPE_BYTES_MIN, SHAPE_DOC_PERCENT};
 use crate::pending::{Pending, STORE};
 use crate::shape::Shape;
 use crate::state_vector::StateVector;
@@ -84,6 +85,8 @@ pub enum Broken {
 pub struct Doc {
     engine: yrs::Doc,
     shape: Shape,
+    /// What the shape may take until the document is repacked.
+    shape_bytes_max: usize,
     state_vector: StateVector,
     version: u64,
     pending: Pending,
@@ -145,6 +148,7 @@ impl Doc {
         Doc {
             engine: yrs::Doc::with_options(options),
             shape: Shape::default(),
+            shape_bytes_max: SHAPE_BYTES_MIN,
             state_vector: StateVector::default(),
             version: 0,
             pending: Pending::default(),
@@ -164,6 +168,7 @@ impl Doc {
         let batch: Vec<(ConnectionId, Update)> = updates.into_iter().map(|update| (STORE, update)).collect();
         doc.integrate(&batch, Wanted::Document)?;
         doc.version = 0;
+        doc.let_shape_grow(batch.iter().map(|(_, update)| update.bytes().len()).sum());
         Ok(doc)
     }
 
@@ -246,6 +251,37 @@ impl Doc {
             (client.get(), ranges.collect())
         });
         Ok(self.deleted.get_or_init(|| Deleted::new(ranges)))
+    }
+
+    /// Whether what is kept of past edits has doubled since this document was made or repacked, and is not small beside the
+    /// document. It grows with every edit, also where nothing is left of them.
+    pub fn wants_repack(&self) -> bool {
+        self.shape.bytes() > self.shape_bytes_max
+    }
+
+    /// Makes the document anew of what it is now, and lets go of the rest. What waits for its past goes on waiting. Takes
+    /// about as long as [`Doc::load`], and as much memory meanwhile.
+    ///
+    /// # Errors
+    /// [`Broken`]: it stays as it was, and the next one is wanted when it has doubled once more.
+    pub fn repack(&mut self) -> Result<(), Broken> {
+        // Should this fail: not before it has doubled once more.
+        self.let_shape_grow(0);
+        let whole = self.snapshot()?;
+        let doc_bytes = whole.bytes().len();
+        let mut fresh = Doc::load([whole])?;
+        if fresh.state_vector != self.state_vector {
+            return Err(Broken::Incomplete);
+        }
+        std::mem::swap(&mut self.engine, &mut fresh.engine);
+        std::mem::swap(&mut self.shape, &mut fresh.shape);
+        self.let_shape_grow(doc_bytes);
+        Ok(())
+    }
+
+    fn let_shape_grow(&mut self, doc_bytes: usize) {
+        let least = SHAPE_BYTES_MIN.max(doc_bytes / 100 * SHAPE_DOC_PERCENT);
+        self.shape_bytes_max = least.max(2 * self.shape.bytes());
     }
 
     /// Bytes of updates that wait for their past.

@@ -21,6 +21,12 @@ pub const PENDING_CONNECTION_BYTES_MAX: usize = 256 * 1024;
 /// The same, as a number of updates of one document. Over it: [`crate::Outcome::PendingFull`].
 pub const PENDING_DOC_COUNT_MAX: usize = 4_096;
 
+/// Bytes that may always be kept of a document's past edits. Over it, and over twice what they took when the document was made:
+/// it is made anew ([`crate::Doc::wants_repack`]).
+pub const SHAPE_BYTES_MIN: usize = 256 * 1024;
+/// And so much beside a large document, in percent of its bytes: making it anew takes time by its size.
+pub const SHAPE_DOC_PERCENT: usize = 12;
+
 /// One awareness state as JSON, in bytes. Larger: that entry is refused, the others live.
 pub const AWARENESS_STATE_BYTES_MAX: usize = 16 * 1024;
 /// Nesting of one awareness state, in levels. Deeper: that entry is refused.

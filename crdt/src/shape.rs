@@ -51,10 +51,11 @@ struct Runs {
     end: u32,
 }
 
-/// The shape of a document.
+/// The shape of a document. It goes on holding what has been deleted since it was made.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     clients: HashMap<ClientId, Runs>,
+    runs_count: usize,
     lists: HashMap<ListName, List>,
     names: RandomState,
 }
@@ -69,6 +70,11 @@ struct Cursor<'a> {
 }
 
 impl Shape {
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.runs_count * size_of::<Run>() + self.lists.len() * size_of::<(ListName, List)>()
+    }
+
     /// Takes an update in, in the order in which its blocks build on each other. Everything that it needs has to be
     /// here. `is_alive` says whether a shared type is in the document and not deleted. When the update is refused,
     /// the shape is that of no document any more.
@@ -294,6 +300,7 @@ impl Shape {
                 place,
                 kind,
             });
+            self.runs_count += 1;
         }
         runs.end = end;
     }

@@ -60,6 +60,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     );
     describe_counter!("roomtone_chat_calls_total", "Calls of chats, by outcome");
     describe_counter!("roomtone_compactions_total", "Documents compacted");
+    describe_counter!(
+        "roomtone_repacks_total",
+        "Documents made anew in memory, without what is kept of past edits"
+    );
     describe_counter!("roomtone_commit_failures_total", "Commits that the store refused");
     describe_counter!(
         "roomtone_stalls_total",
@@ -236,6 +240,11 @@ pub fn blobs_away(is_away: bool) {
     gauge!("roomtone_blobs_away").set(f64::from(u8::from(is_away)));
 }
 
+/// A document was made anew in memory.
+pub fn repacked() {
+    counter!("roomtone_repacks_total").increment(1);
+}
+
 /// A document was compacted.
 pub fn compacted() {
     counter!("roomtone_compactions_total").increment(1);
@@ -343,8 +352,8 @@ pub fn bus_published(count: usize) {
 }
 
 /// A message of another node came.
-pub fn bus_received() {
-    hot(|hot| hot.bus_received.increment(1));
+pub fn bus_received(count: usize) {
+    hot(|hot| hot.bus_received.increment(count as u64));
 }
 
 /// Messages were lost: `queue_full`, `away`, `inbox_full`, `too_large`, `newer`, `unreadable`.

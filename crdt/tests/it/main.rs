@@ -12,6 +12,7 @@ mod hostile;
 mod mutation;
 mod native;
 mod random;
+mod repack;
 mod replicas;
 mod session;
 mod turns;

@@ -1,13 +1,14 @@
 //! The bus: the same rooms on other nodes.
 //!
-//! A room subscribes to its channel for as long as it is awake. What it publishes is queued and never waited for, and
-//! what it receives waits in a bounded inbox. The bus may lose, double and delay: it promises only that each message
+//! A room subscribes to its channel for as long as it is awake. What it publishes in a turn leaves as one message, is queued
+//! and never waited for, and what it receives waits in a bounded inbox. The bus may lose, double and delay: it promises only that each message
 //! carries its sender's number, so that a loss is found, and that whoever lost something *here* is told by
 //! [`Event::Gap`]. The room repairs both in the same way (`docs/decisions/0008`).
 //!
 //! Nothing that was received is ever published again.
 
 mod address;
+mod bundle;
 mod envelope;
 pub mod memory;
 pub(crate) mod queue;
@@ -31,6 +32,7 @@ pub use address::{BadAddress, RedisAddress};
 pub use envelope::{BadEnvelope, Envelope, Have, Message, NodeId, Sender};
 pub use senders::{Arrival, Senders};
 
+use bundle::Outgoing;
 use queue::Queue;
 
 /// What a room hears from the bus.
@@ -118,6 +120,7 @@ impl Bus {
                 incarnation,
             },
             sequence: 0,
+            outgoing: Outgoing::default(),
             inbox,
         };
         match &self.shared.carrier {
@@ -135,12 +138,13 @@ impl Bus {
     }
 }
 
-/// A room's end of the bus. Dropping it leaves the channel.
+/// A room's end of the bus. Dropping it sends what waits and leaves the channel.
 pub struct Subscription {
     bus: Bus,
     channel: Arc<str>,
     from: Sender,
     sequence: u64,
+    outgoing: Outgoing,
     inbox: Arc<Queue<Event>>,
 }
 
@@ -155,8 +159,13 @@ impl Subscription {
         self.sequence
     }
 
-    /// Says something to the same room on other nodes. Never waits. What finds no space is lost here, and its number is
-    /// used up all the same: that is how receivers know.
+    /// Until when messages have come for certain, as [`Bus::vouched`] has it.
+    pub fn vouched(&self) -> Option<Instant> {
+        self.bus.vouched()
+    }
+
+    /// Says something to the same room on other nodes, at the next [`Subscription::flush`]. What finds no space is lost here,
+    /// and its number is used up all the same: that is how receivers know.
     pub fn publish(&mut self, epoch: Epoch, message: Message) {
         self.sequence += 1;
         let envelope = Envelope {
@@ -175,7 +184,16 @@ impl Subscription {
             );
             return;
         }
-        self.bus.publish(&self.channel, bytes);
+        if let Some(before) = self.outgoing.push(bytes) {
+            self.bus.publish(&self.channel, before);
+        }
+    }
+
+    /// Sends what was published since the last time, as one message. Never waits.
+    pub fn flush(&mut self) {
+        if let Some(message) = self.outgoing.take() {
+            self.bus.publish(&self.channel, message);
+        }
     }
 
     /// Waits for something to hear and takes all that waits, within the bounds of a turn. A gap comes first. Loses nothing
@@ -202,6 +220,7 @@ fn events_of(taken: queue::Taken<Event>) -> Vec<Event> {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        self.flush();
         let shared = &self.bus.shared;
         if shared.rooms.remove(&self.channel, self.from.incarnation)
             && let Carrier::Redis(redis) = &shared.carrier
@@ -267,27 +286,30 @@ impl Rooms {
             // The room fell asleep meanwhile.
             return;
         };
-        let envelope = match Envelope::decode(bytes) {
+        let mut events = Vec::with_capacity(2);
+        match bundle::messages_of(bytes) {
+            Ok(messages) => events.extend(messages.iter().filter_map(|message| self.read(channel, message))),
+            Err(bad) => skip(channel, bad),
+        }
+        let count = events.len();
+        metrics::bus_received(count);
+        let taken = inbox.extend(events);
+        if taken < count {
+            metrics::bus_dropped("inbox_full", count - taken);
+        }
+    }
+
+    /// One message of another node, and how long it is.
+    fn read(&self, channel: &str, message: &Bytes) -> Option<(Event, usize)> {
+        match Envelope::decode(message) {
             // A run of a process has an id of its own, so this is one of our rooms: this one, or what it was before it
             // was opened anew.
-            Ok(envelope) if envelope.from.node == self.node => return,
-            Ok(envelope) => envelope,
+            Ok(envelope) if envelope.from.node == self.node => None,
+            Ok(envelope) => Some((Event::Remote(envelope), message.len())),
             Err(bad) => {
-                let reason = match bad {
-                    BadEnvelope::Newer(_) => "newer",
-                    BadEnvelope::Length
-                    | BadEnvelope::Unknown(_)
-                    | BadEnvelope::Header
-                    | BadEnvelope::Payload => "unreadable",
-                };
-                metrics::bus_dropped(reason, 1);
-                tracing::debug!(channel, %bad, "a message of the bus was skipped");
-                return;
+                skip(channel, bad);
+                None
             }
-        };
-        metrics::bus_received();
-        if !inbox.push(Event::Remote(envelope), bytes.len()) {
-            metrics::bus_dropped("inbox_full", 1);
         }
     }
 
@@ -304,6 +326,17 @@ impl Rooms {
             slot.inbox.note_gap();
         }
     }
+}
+
+fn skip(channel: &str, bad: BadEnvelope) {
+    let reason = match bad {
+        BadEnvelope::Newer(_) => "newer",
+        BadEnvelope::Length | BadEnvelope::Unknown(_) | BadEnvelope::Header | BadEnvelope::Payload => {
+            "unreadable"
+        }
+    };
+    metrics::bus_dropped(reason, 1);
+    tracing::debug!(channel, %bad, "a message of the bus was skipped");
 }
 
 /// The tenant's length stands in front, because both parts may hold any character that could stand between them.

@@ -47,18 +47,31 @@ impl<T> Queue<T> {
     /// Queues an item, or loses it when there is no space: then the reader is told of a gap. An empty queue takes an item
     /// of any size. Returns whether it fitted.
     pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
+        self.extend([(item, bytes)]) == 1
+    }
+
+    /// As [`Queue::push`], of several with the bytes of each: the reader finds them together. Returns how many fitted.
+    pub(crate) fn extend(&self, items: impl IntoIterator<Item = (T, usize)>) -> usize {
         let mut state = self.lock();
-        let fits = state.items.is_empty()
-            || (state.items.len() < self.count_max && state.bytes.saturating_add(bytes) <= self.bytes_max);
-        if fits {
-            state.bytes += bytes;
-            state.items.push_back((item, bytes));
-        } else {
-            state.has_gap = true;
+        let before = state.items.len();
+        for (item, bytes) in items {
+            let fits = state.items.is_empty()
+                || (state.items.len() < self.count_max
+                    && state.bytes.saturating_add(bytes) <= self.bytes_max);
+            if fits {
+                state.bytes += bytes;
+                state.items.push_back((item, bytes));
+            } else {
+                state.has_gap = true;
+            }
         }
+        let taken = state.items.len() - before;
+        let has_news = taken > 0 || state.has_gap;
         drop(state);
-        self.ready.notify_one();
-        fits
+        if has_news {
+            self.ready.notify_one();
+        }
+        taken
     }
 
     /// Something was lost on the way here.
@@ -138,6 +151,9 @@ mod tests {
         assert_eq!((queue.bytes(), queue.try_take(9, 100)), (0, None));
         queue.note_gap();
         assert_eq!(queue.try_take(9, 100), taken(&[], true));
+        assert_eq!(queue.extend([(1, 1), (2, 1), (3, 9), (4, 1), (5, 0)]), 3);
+        assert_eq!(queue.try_take(9, 100), taken(&[1, 2, 4], true));
+        assert_eq!((queue.extend([]), queue.try_take(9, 100)), (0, None));
     }
 
     #[test]

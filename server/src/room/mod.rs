@@ -35,11 +35,13 @@ use tokio::time::{Duration, Instant};
 
 use crate::close::Close;
 use crate::compactor::Measured;
+use crate::heavy::heavy;
 use crate::hub::{Context, Hub, RoomHandleId};
 use crate::limits::{
     CONFIRM_MS_MAX, FLUSH_MS_MAX, GATHER_BYTES_MAX, GATHER_UPDATES_COUNT_MAX, INBOX_EVENTS_COUNT_MAX,
     PACE_BYTES_MAX, TURN_EVENTS_COUNT_MAX,
 };
+use crate::metrics;
 use crate::saver::{Log, Progress};
 
 use acks::Acks;
@@ -153,6 +155,7 @@ impl Room {
     async fn serve(&mut self) -> End {
         let mut deliveries = Vec::with_capacity(16);
         loop {
+            self.flush_remote();
             if let Some(breakage) = self.awake.broken.take() {
                 // Boxed like what follows below, because it is rare, and every room would keep the space for it.
                 if let Err(close) = Box::pin(self.rebuild(breakage)).await {
@@ -261,6 +264,8 @@ impl Room {
 
     /// Undoes the room, whatever ended it.
     async fn end(mut self, end: End) {
+        // What a turn left, before anything is waited for.
+        self.flush_remote();
         match end {
             End::Idle => {
                 if self.awake.log_rows >= crate::limits::COMPACTION_SLEEP_ROWS_MIN {
@@ -269,11 +274,13 @@ impl Room {
             }
             End::Stop => {
                 self.integrate();
+                self.flush_remote();
                 let flushed = self.wait_for_log().await;
                 // Whoever asked meanwhile what it lacks can ask nobody else when this room is gone.
                 self.take_waiting_remote();
                 self.answer_all_nodes();
                 self.release_saved();
+                self.flush_remote();
                 let close = if flushed {
                     Close::Restart
                 } else {
@@ -326,6 +333,17 @@ impl Awake {
         }
         self.doc_bytes_estimate += bytes;
         self.unmeasured_bytes += bytes;
+    }
+
+    /// Lets go of what is kept of edits of which nothing is left. In a session of a day that would be more than the document.
+    fn repack(&mut self) {
+        if !self.doc.wants_repack() {
+            return;
+        }
+        metrics::repacked();
+        if let Err(broken) = heavy(self.doc_bytes_estimate, || self.doc.repack()) {
+            tracing::warn!(%broken, "a document could not be repacked; it stays as it was");
+        }
     }
 
     /// When authors have to hear what others wrote beside them although it is not on the disk.

@@ -99,8 +99,12 @@ impl Remote {
         first.map_or(self.digest_due, |due| due.min(self.digest_due))
     }
 
-    /// Edits leave this node: one message, whatever the number of members and nodes.
+    /// Edits leave this node: one message, whatever the number of members and nodes, and none where the room is awake on no
+    /// other. Whoever opens it asks, and is then heard. Without a word that the bus works, silence is no sign of that.
     pub(super) fn publish_update(&mut self, update: &Update, saved: bool) {
+        if self.neighbours.is_empty() && self.subscription.vouched().is_some() {
+            return;
+        }
         self.publish(Message::Update {
             update: update.bytes().clone(),
             saved,
@@ -180,6 +184,13 @@ pub(super) async fn heard(remote: &Option<Box<Remote>>) -> Vec<Event> {
 }
 
 impl Room {
+    /// A turn ends: what it says to other nodes leaves.
+    pub(super) fn flush_remote(&mut self) {
+        if let Some(remote) = &mut self.awake.remote {
+            remote.subscription.flush();
+        }
+    }
+
     /// Takes what has come from other nodes.
     pub(super) fn take_waiting_remote(&mut self) {
         let remote = self.awake.remote.as_ref();

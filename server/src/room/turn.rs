@@ -363,7 +363,10 @@ impl Room {
             .collect();
         let before = self.awake.doc.state_vector().clone();
         match heavy(gathered.bytes, || self.awake.doc.apply(&batch)) {
-            Ok(turn) => self.accept(turn, gathered.updates, before),
+            Ok(turn) => {
+                self.accept(turn, gathered.updates, before);
+                self.awake.repack();
+            }
             Err(broken) => {
                 self.awake.broken = Some(Breakage {
                     broken,

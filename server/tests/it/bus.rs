@@ -50,6 +50,7 @@ fn number_of(message: &Message) -> u32 {
 
 fn say(room: &mut Subscription, number: u32) {
     room.publish(Epoch::FIRST, edit(number));
+    room.flush();
 }
 
 async fn events(room: &Subscription) -> Vec<Event> {
@@ -219,6 +220,7 @@ async fn nobody_waits_for_a_paused_redis_and_what_found_no_space_shows_in_the_nu
     for _ in 0..5_000 {
         let update = large.clone();
         on_left.publish(Epoch::FIRST, Message::Update { update, saved: true });
+        on_left.flush();
     }
     let took = started.elapsed();
     // 80 MB are written and put together meanwhile; without waiting that is a few hundredths of a second.

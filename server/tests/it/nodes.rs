@@ -127,6 +127,42 @@ async fn an_edit_is_one_message_whatever_the_number_of_members_and_nodes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_and_the_cursor_that_goes_with_it_are_one_message() {
+    let network = Network::new(1);
+    let worlds = on_network(&network, 2);
+    let mut peers = peers(&worlds).await;
+    let before = network.published_count();
+    for clock in 0..20_u32 {
+        peers[0].edit(yjs::insert(7, clock.into(), "x")).await;
+        says(&peers[0], 7, u64::from(clock) + 1, &clock.to_string()).await;
+        peers[1].until_has(7, clock + 1).await;
+        peers[1].until(|heard| matches!(heard, Heard::Awareness(_))).await;
+    }
+    let published = network.published_count() - before;
+    // And what each says of itself every second or two.
+    assert!((20..25).contains(&published), "{published}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_open_nowhere_else_keeps_its_edits_to_itself() {
+    let network = Network::new(1);
+    let worlds = on_network(&network, 2);
+    let spy = network.node().subscribe(&doc_id("d")).await;
+    let mut first = worlds[0].join("d", Voice::YWebsocket).await;
+    first.sync().await;
+    for clock in 0..20_u32 {
+        first.edit(yjs::insert(7, clock.into(), "x")).await;
+        first.until_has(7, clock + 1).await;
+    }
+    assert_eq!(edits_on(&spy), []);
+    let mut second = worlds[1].join("d", Voice::YWebsocket).await;
+    second.until_has(7, 20).await;
+    first.edit(yjs::insert(7, 20, "x")).await;
+    second.until_has(7, 21).await;
+    assert_eq!(edits_on(&spy).last(), Some(&(true, "update")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_opens_a_room_gets_what_only_another_node_has() {
     let network = Network::new(1);
     let worlds = on_network(&network, 2);
@@ -180,6 +216,7 @@ async fn what_no_log_has_is_saved_here_also_when_it_had_to_wait_for_its_past() {
             roomtone_persistence::Epoch::FIRST,
             Said::Update { update, saved: false },
         );
+        room.flush();
         tokio::time::sleep(A_MOMENT).await;
     }
     worlds[0].saver.flush().await;
@@ -416,6 +453,7 @@ async fn a_stateless_message_is_one_message_and_reaches_hocuspocus_clients_every
     for payload in [vec![b'x'; 64 * 1024 + 1], vec![0xff, 0xfe]] {
         let payload = bytes::Bytes::from(payload);
         spy.publish(roomtone_persistence::Epoch::FIRST, Said::Stateless { payload });
+        spy.flush();
     }
     tokio::time::sleep(A_MOMENT).await;
     for (number, member) in members.iter_mut().enumerate() {
@@ -463,6 +501,7 @@ async fn bytes_from_the_bus_that_break_the_gate_or_the_engine_do_no_harm() {
     let mut says = |update: bytes::Bytes| {
         let saved = true;
         room.publish(roomtone_persistence::Epoch::FIRST, Said::Update { update, saved });
+        room.flush();
     };
     says(bytes::Bytes::from_static(b"\xff\xff\xff\xff\xff"));
     says(yjs::poison(1, 2).bytes().clone());

@@ -139,7 +139,7 @@ fn unwraps(file: &Source, findings: &mut Vec<Finding>) {
 fn limits(file: &Source, findings: &mut Vec<Finding>) {
     const UNITS: &[&str] = &[
         "BYTES", "MS", "SECONDS", "COUNT", "PAGES", "PER_DOC", "LEVEL", "RECORDS", "DOCS", "DEPTH",
-        "READERS", "ROWS",
+        "READERS", "ROWS", "PERCENT",
     ];
     let lines: Vec<&str> = file.text.lines().collect();
     for (index, line) in lines.iter().enumerate() {
