@@ -10,6 +10,8 @@ const SEEN_MS_MAX = 5_000
 const QUIET_MS = 500
 /** Byte 0 is the version of the envelope, then come 16 bytes of the node. */
 const SENDER_BYTES = 17
+/** What stands in the place of the version where several messages travel as one. */
+const BUNDLE = 2
 const KINDS_ON_THE_BUS = ['update', 'awareness', 'digest', 'ask', 'answer', 'contest', 'bye']
 
 /** What kind of message this is: the header is bincode, whose numbers are as long as they must be. @param {Buffer} bytes */
@@ -25,6 +27,18 @@ function kindOf (bytes) {
   // Incarnation, sequence, epoch.
   number(); number(); number()
   return KINDS_ON_THE_BUS[number()]
+}
+
+/** The messages in what was published: one, or each of those that a room said in one turn. @param {Buffer} bytes */
+function messagesOf (bytes) {
+  if (bytes[0] !== BUNDLE) return [bytes]
+  const messages = []
+  for (let at = 1; at < bytes.length;) {
+    const length = bytes.readUInt32LE(at)
+    messages.push(bytes.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return messages
 }
 
 /** Counts all that is published. */
@@ -48,7 +62,8 @@ export class Listener {
     for (;;) {
       const parts = this.#array()
       if (parts === null) return
-      if (String(parts[0]) === 'pmessage') this.counts[kindOf(parts[3])]++
+      if (String(parts[0]) !== 'pmessage') continue
+      for (const message of messagesOf(parts[3])) this.counts[kindOf(message)]++
     }
   }
 
