@@ -286,11 +286,14 @@ impl Rooms {
             // The room fell asleep meanwhile.
             return;
         };
-        let mut events = Vec::with_capacity(2);
-        match bundle::messages_of(bytes) {
-            Ok(messages) => events.extend(messages.iter().filter_map(|message| self.read(channel, message))),
-            Err(bad) => skip(channel, bad),
-        }
+        let messages = match bundle::messages_of(bytes) {
+            Ok(messages) => messages,
+            Err(bad) => return skip(channel, bad),
+        };
+        let events: Vec<_> = messages
+            .iter()
+            .filter_map(|message| self.read(channel, message))
+            .collect();
         let count = events.len();
         metrics::bus_received(count);
         let taken = inbox.extend(events);

@@ -50,10 +50,7 @@ impl Room {
             .collect();
         let before = self.awake.doc.state_vector().clone();
         match heavy(bytes, || self.awake.doc.apply(&batch)) {
-            Ok(turn) => {
-                self.accept_foreign(author, turn, updates, before);
-                self.awake.repack();
-            }
+            Ok(turn) => self.accept_foreign(author, turn, updates, before),
             Err(broken) => {
                 self.awake.broken = Some(Breakage {
                     broken,

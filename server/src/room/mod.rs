@@ -163,6 +163,7 @@ impl Room {
                 }
                 continue;
             }
+            self.awake.repack();
             let promised = self.awake.promise_deadline(&self.context.limits);
             let idle = self.awake.idle_deadline(&self.context.limits);
             let takes_more = self.awake.gathered.has_space();
@@ -264,8 +265,6 @@ impl Room {
 
     /// Undoes the room, whatever ended it.
     async fn end(mut self, end: End) {
-        // What a turn left, before anything is waited for.
-        self.flush_remote();
         match end {
             End::Idle => {
                 if self.awake.log_rows >= crate::limits::COMPACTION_SLEEP_ROWS_MIN {
@@ -274,7 +273,6 @@ impl Room {
             }
             End::Stop => {
                 self.integrate();
-                self.flush_remote();
                 let flushed = self.wait_for_log().await;
                 // Whoever asked meanwhile what it lacks can ask nobody else when this room is gone.
                 self.take_waiting_remote();
@@ -293,6 +291,7 @@ impl Room {
             }
             End::Failed(close) => {
                 let _ = self.failure.set(close);
+                self.flush_remote();
                 // Out of the map first, so that whoever comes back finds a new room, not this one.
                 self.hub.remove(&self.doc_id, &self.id);
                 self.dismiss(close);
@@ -309,9 +308,10 @@ impl Room {
         self.awake.acks.refuse_all(close);
     }
 
-    /// Waits until all that was handed to the log is on the disk. False when that takes too long, or will
+    /// Says what is to be said to other nodes, and waits until all that was handed to the log is on the disk. False when that takes too long, or will
     /// never be.
     async fn wait_for_log(&mut self) -> bool {
+        self.flush_remote();
         let target = self.awake.log.accepted();
         let all = self
             .awake

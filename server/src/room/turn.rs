@@ -363,10 +363,7 @@ impl Room {
             .collect();
         let before = self.awake.doc.state_vector().clone();
         match heavy(gathered.bytes, || self.awake.doc.apply(&batch)) {
-            Ok(turn) => {
-                self.accept(turn, gathered.updates, before);
-                self.awake.repack();
-            }
+            Ok(turn) => self.accept(turn, gathered.updates, before),
             Err(broken) => {
                 self.awake.broken = Some(Breakage {
                     broken,
