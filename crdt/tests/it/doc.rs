@@ -1,18 +1,13 @@
 //! What a document says of each update, keeps, and hands on.
 
-use bytes::Bytes;
 use roomtone_crdt::limits::{PENDING_CONNECTION_BYTES_MAX, PENDING_DOC_BYTES_MAX, PENDING_DOC_COUNT_MAX};
 use roomtone_crdt::{ConnectionId, Doc, Outcome, StateVector, Turn, Update, Writer};
 
 use crate::session::text_of;
-use crate::written::{Content, Parent, Written, update};
+use crate::written::{Content, Parent, Written, checked, update};
 
 const ANN: ConnectionId = ConnectionId(1);
 const BOB: ConnectionId = ConnectionId(2);
-
-fn checked(bytes: Vec<u8>) -> Update {
-    Update::check(Bytes::from(bytes)).expect("well made")
-}
 
 /// Text of one client, behind what it typed before.
 fn typed(client: u64, clock: u32, text: &'static str) -> Update {

@@ -1,17 +1,13 @@
 //! A document that is repacked is the same to everybody, and long sessions do not fill memory with their past.
 
-use bytes::Bytes;
 use roomtone_crdt::{ConnectionId, Doc, Outcome, Update};
 use yrs::{Map, MapPrelim, Transact};
 
 use crate::random::{Random, rounds};
 use crate::session::{described, session, text_of};
+use crate::written::checked;
 
 const AUTHOR: ConnectionId = ConnectionId(1);
-
-fn checked(bytes: Vec<u8>) -> Update {
-    Update::check(Bytes::from(bytes)).expect("made by the engine")
-}
 
 #[test]
 fn a_document_takes_the_same_edits_whenever_it_is_repacked() {

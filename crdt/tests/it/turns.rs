@@ -2,20 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use roomtone_crdt::limits::{PENDING_CONNECTION_BYTES_MAX, PENDING_DOC_BYTES_MAX, PENDING_DOC_COUNT_MAX};
 use roomtone_crdt::{ConnectionId, Doc, Outcome, StateVector, Turn, Update};
 use yrs::updates::decoder::Decode;
 
 use crate::random::Random;
 use crate::session::{session, text_of};
-use crate::written::{Content, Parent, Written, update};
+use crate::written::{Content, Parent, Written, checked, update};
 
 const AUTHOR: ConnectionId = ConnectionId(1);
-
-fn checked(bytes: Vec<u8>) -> Update {
-    Update::check(Bytes::from(bytes)).expect("written well")
-}
 
 /// Text by a client from a clock on, behind another character or first.
 fn text(client: u64, clock: u32, behind: Option<(u64, u32)>, text: &'static str) -> Update {

@@ -1,6 +1,7 @@
 //! Updates written by hand: what no client would send and somebody may.
 
-use roomtone_crdt::Writer;
+use bytes::Bytes;
+use roomtone_crdt::{Update, Writer};
 
 use crate::random::Random;
 
@@ -139,6 +140,11 @@ impl Written {
             }
         }
     }
+}
+
+/// What passes the gate, as these tests expect of it.
+pub(crate) fn checked(bytes: Vec<u8>) -> Update {
+    Update::check(Bytes::from(bytes)).expect("written well")
 }
 
 /// The bytes of an update: sections of client, first clock and blocks; and deleted ranges.
