@@ -315,7 +315,8 @@ pub struct Limits {
     /// with a retryable reason until the store takes them.
     pub backlog_bytes_max: usize,
     /// Time a commit may hold back the relay of an edit, in milliseconds. Over it the store counts as
-    /// stalled: edits are relayed without waiting, and still never acknowledged. 0 relays at once.
+    /// stalled: edits are relayed without waiting, and still never acknowledged. 0 relays at once. An edit that
+    /// came while one commit ran waits for its own as well, so the longest wait is twice this.
     pub relay_deadline_ms: u64,
     /// Longest time between two writes of edits to the members of a crowd, in milliseconds: what is edited in between leaves
     /// in one. Less is seen sooner and costs more, in proportion; 0 waits for nothing but the commit.
@@ -338,7 +339,7 @@ impl Default for Limits {
             document_bytes_max: 64 * 1024 * 1024,
             outbox_bytes_max: 1024 * 1024,
             backlog_bytes_max: 64 * 1024 * 1024,
-            relay_deadline_ms: 250,
+            relay_deadline_ms: 50,
             crowd_pace_ms_max: 33,
             room_idle_ms: 30_000,
             connections_count_max: 50_000,

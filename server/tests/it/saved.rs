@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roomtone_crdt::{Message, Update};
+use roomtone_server::limits::Limits;
 use roomtone_server::room::Voice;
 
 use crate::peer::{Heard, Peer, same};
@@ -113,21 +114,46 @@ fn clocks_in(heard: &Heard, client: u64) -> u32 {
 
 #[tokio::test(start_paused = true)]
 async fn sv2_edits_wait_for_their_commit_and_leave_at_the_relay_deadline_when_it_does_not_come() {
-    let world = World::new();
+    let world = with_default_deadline();
     let [yws, mut hocus, mut sweet] = one_of_each(&world).await;
     world.faults.delay_appends(Duration::from_secs(3));
     yws.say(Message::Update(yjs::insert(1, 0, "a"))).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(40)).await;
     assert_eq!(
         hocus.heard_now().await,
         [],
         "relayed before the commit and before the deadline"
     );
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
     for peer in [&mut hocus, &mut sweet] {
         peer.read_now().await;
         assert_eq!(peer.doc.state_vector().get(1), 1, "not relayed at the deadline");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sv2_an_edit_that_waits_for_two_late_commits_is_shown_within_a_tenth_of_a_second() {
+    let world = with_default_deadline();
+    let [yws, mut hocus, _sweet] = one_of_each(&world).await;
+    world.faults.delay_appends(Duration::from_millis(45));
+    yws.say(Message::Update(yjs::insert(1, 0, "a"))).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    world.faults.delay_appends(Duration::from_secs(3));
+    yws.say(Message::Update(yjs::insert(1, 1, "b"))).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    hocus.read_now().await;
+    assert_eq!(
+        hocus.doc.state_vector().get(1),
+        1,
+        "the first commit was not late"
+    );
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    hocus.read_now().await;
+    assert_eq!(hocus.doc.state_vector().get(1), 2);
+}
+
+fn with_default_deadline() -> World {
+    World::with(|limits| limits.relay_deadline_ms = Limits::default().relay_deadline_ms)
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,14 +38,18 @@ pub(crate) struct World<S = MemoryStore> {
 }
 
 impl World {
-    /// With the bounds of a server that nobody configured.
+    /// With the bounds of a server that nobody configured, but for a store that may be late.
     pub(crate) fn new() -> World {
         World::with(|_| {})
     }
 
     /// With some bounds moved.
     pub(crate) fn with(move_bounds: impl FnOnce(&mut Limits)) -> World {
-        let mut limits = Limits::default();
+        let mut limits = Limits {
+            // A store that is late by less than this is only late here.
+            relay_deadline_ms: 250,
+            ..Limits::default()
+        };
         move_bounds(&mut limits);
         let store = Arc::new(FaultyStore::new(MemoryStore::new()));
         // As the default store does. Where there are several servers, the store answers when it is on the disk.
