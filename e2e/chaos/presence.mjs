@@ -88,8 +88,10 @@ const move = {
       // Quick to come back: what is measured is the nodes, not its patience.
       const options = { state: { name: 'mover', move: 0 }, opts: { maxBackoffTime: 100 } }
       const mover = await site.join('y-websocket-3', site.rooms[0], 0, { target, options }).whenSynced()
-      await until(() => isSeen(site, mover), SEEN_MS_MAX, 'the mover to be seen')
       const watchers = site.members.filter((member) => member !== mover)
+      for (const watcher of watchers) watcher.client.setPresence({ name: watcher.writer })
+      // All of them: who is seen a moment later would count as one too many.
+      await until(() => site.members.every((member) => isSeen(site, member)), SEEN_MS_MAX, 'everybody to be seen')
       const [people] = watchers.map(({ client }) => client.peers().size)
       let [there_ms, doubled] = [0, 0]
       for (let move = 1; move <= MOVES; move++) {

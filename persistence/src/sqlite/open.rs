@@ -16,8 +16,8 @@ use super::{SqliteStore, folder_of};
 use crate::StoreError;
 use crate::blobs::{BlobStore, Snapshots};
 use crate::limits::{
-    BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, PAGE_CACHE_BYTES_MAX, READER_WAIT_SECONDS, READERS_MAX,
-    ROWS_AHEAD_COUNT_MAX, WAL_CHECKPOINT_PAGES, WAL_FILE_BYTES_TARGET,
+    BUSY_TIMEOUT_SECONDS, CHECK_AT_OPEN_BYTES_MAX, PAGE_CACHE_BYTES_MAX, READER_IDLE_SECONDS,
+    READER_WAIT_SECONDS, READERS_MAX, ROWS_AHEAD_COUNT_MAX, WAL_CHECKPOINT_PAGES, WAL_FILE_BYTES_TARGET,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -64,7 +64,8 @@ pub(crate) async fn open(path: &Path, blobs: Option<BlobStore>) -> Result<Sqlite
         .acquire_timeout(Duration::from_secs(READER_WAIT_SECONDS))
         // A local file does not hang up; a connection whose call failed is thrown away at once.
         .test_before_acquire(false)
-        .idle_timeout(None)
+        // Each keeps half a megabyte of pages, and a small server reads for a compaction every few minutes.
+        .idle_timeout(Duration::from_secs(READER_IDLE_SECONDS))
         .max_lifetime(None)
         .connect_lazy_with(options.clone().pragma("query_only", "ON"));
     Ok(SqliteStore {

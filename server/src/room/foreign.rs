@@ -75,6 +75,7 @@ impl Room {
             let waiting = updates.into_iter().map(|foreign| foreign.wait(author)).collect();
             return self.accept(turn, waiting, before);
         }
+        let is_late_elsewhere = updates.iter().any(|foreign| !foreign.saved);
         let mut records = Vec::new();
         for late in turn.late {
             if late.outcome == Outcome::New {
@@ -115,6 +116,7 @@ impl Room {
                 following.lacks_past();
             }
         }
+        let is_late_elsewhere = is_late_elsewhere && !records.is_empty();
         let number = self.submit(records);
         if let Some(merged) = turn.update {
             let parts = vec![(author, merged.clone())];
@@ -125,6 +127,10 @@ impl Room {
                 before,
                 is_local: false,
             });
+        }
+        if is_late_elsewhere && !self.awake.stalled {
+            // Its node waited for a commit until the deadline: here it does not wait for as long once more.
+            self.stall();
         }
     }
 }

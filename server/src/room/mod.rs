@@ -111,7 +111,7 @@ struct Awake {
     in_flight_since: Option<Instant>,
     /// Since when a batch is on its way to the disk, and nothing has reached it.
     unsaved_since: Option<Instant>,
-    /// The store missed the relay deadline: edits are relayed without waiting until a commit succeeds.
+    /// The store missed the relay deadline, here or on another node: edits are relayed without waiting until a commit succeeds.
     stalled: bool,
     /// The encoded document is at most this long.
     doc_bytes_estimate: usize,

@@ -128,7 +128,7 @@ impl Room {
         has_more_on_disk
     }
 
-    /// The commit missed the relay deadline: edits go out without it, acknowledgements do not.
+    /// The commit missed the relay deadline, here or on another node: edits go out without it, acknowledgements do not.
     pub(super) fn stall(&mut self) {
         metrics::stalled();
         self.awake.stalled = true;

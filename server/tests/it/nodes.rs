@@ -286,6 +286,20 @@ async fn a_room_that_stops_answers_what_was_asked_meanwhile() {
     assert!(all_have(&worlds[1..], &peers[0].doc).await);
 }
 
+/// What one node could not wait for, the other does not wait for once more.
+#[tokio::test(start_paused = true)]
+async fn an_edit_whose_commit_is_late_is_late_once() {
+    let network = Network::new(3);
+    let worlds = on_network(&network, 2);
+    let mut peers = peers(&worlds).await;
+    worlds[0].faults.delay_appends(Duration::from_secs(3));
+    peers[0].edit(yjs::insert(7, 0, "late")).await;
+    let deadline = Limits::default().relay_deadline();
+    tokio::time::sleep(deadline + deadline / 2).await;
+    peers[1].read_now().await;
+    assert_eq!(peers[1].doc.state_vector().get(7), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn presence_is_everywhere_and_goes_at_once() {
     let network = Network::new(1);
