@@ -11,7 +11,7 @@
  *   const cluster = await Cluster.start(3, { redis: false })                 // PostgreSQL alone
  *   const cluster = await Cluster.start(2, { links: true })                  // each node behind proxies of its own
  *   cluster.links[0].redis.swallow(); cluster.links[1].postgres.cut()
- *   const cluster = await Cluster.start(2, { envOf: (n) => n === 0 ? { FAKETIME: '+1h' } : {} })
+ *   const cluster = await Cluster.start(2, { envOf: (n) => n === 0 ? { LD_PRELOAD: 'clock.so' } : {} })
  * Nodes stop at once, with no window for their clients: `env` or `atOnce: false` says otherwise.
  */
 import assert from 'node:assert/strict'
