@@ -71,7 +71,7 @@ pub const KNOWN_DOCS_MAX: usize = 100_000;
 /// Connections of the SQLite read pool. A load waits for a free one.
 pub const READERS_MAX: u32 = 4;
 
-/// Time after which a connection of it that nobody uses is closed, in seconds. Another is opened in a millisecond.
+/// Time after which a connection of it that nobody uses is closed, in seconds. Another is opened when somebody reads.
 pub const READER_IDLE_SECONDS: u64 = 30;
 
 /// How long a load waits for a free read connection, in seconds; after that it fails as unavailable.
