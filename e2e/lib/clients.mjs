@@ -60,12 +60,13 @@ const SYNC_MS_MAX = 5_000
  *
  * @typedef {object} SocketRecord
  * @property {string} url
+ * @property {number} madeAt by `performance.now()`
  * @property {boolean} opened
  * @property {number} framesIn
  * @property {number} framesOut
  * @property {number} bytesIn
  * @property {{ code: number, reason: string } | null} close
- * @property {number | null} closedAt by `performance.now()`
+ * @property {number | null} closedAt as `madeAt`
  * @property {number | null} refused HTTP status of a refused upgrade
  * @property {WebSocket} ws
  */
@@ -112,7 +113,7 @@ export const trackedWebSocket = (sockets, gate, { origin, headers } = {}) => cla
   constructor (url, protocols) {
     super(gate.open ? url : 'ws://127.0.0.1:9/', protocols, { origin, headers })
     /** @type {SocketRecord} */
-    const record = { url, opened: false, framesIn: 0, framesOut: 0, bytesIn: 0, close: null, closedAt: null, refused: null, ws: this }
+    const record = { url, madeAt: performance.now(), opened: false, framesIn: 0, framesOut: 0, bytesIn: 0, close: null, closedAt: null, refused: null, ws: this }
     if (gate.open) sockets.push(record)
     this.on('open', () => { record.opened = true })
     this.on('message', (data) => {
