@@ -1,7 +1,7 @@
 /* A wall clock that is wrong by as many seconds as stand in the file CLOCK_OFFSET_FILE; every other clock is right.
  *
- * Of our own, and not libfaketime, which asks the dynamic linker for memory while an allocator asks it for the time: a program whose
- * allocator is jemalloc never gets past its first call. Nothing below allocates. */
+ * Of our own, and not libfaketime, which asks the dynamic linker for memory while it tells the time: where jemalloc stands in for malloc
+ * and asks for the time itself, as in the server, neither gets past that. Nothing below allocates. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

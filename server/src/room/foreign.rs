@@ -75,7 +75,7 @@ impl Room {
             let waiting = updates.into_iter().map(|foreign| foreign.wait(author)).collect();
             return self.accept(turn, waiting, before);
         }
-        let is_late_elsewhere = updates.iter().any(|foreign| !foreign.saved);
+        let brings_unsaved = updates.iter().any(|foreign| !foreign.saved);
         let mut records = Vec::new();
         for late in turn.late {
             if late.outcome == Outcome::New {
@@ -116,7 +116,7 @@ impl Room {
                 following.lacks_past();
             }
         }
-        let is_late_elsewhere = is_late_elsewhere && !records.is_empty();
+        let is_late_elsewhere = brings_unsaved && !records.is_empty();
         let number = self.submit(records);
         if let Some(merged) = turn.update {
             let parts = vec![(author, merged.clone())];
@@ -128,7 +128,7 @@ impl Room {
                 is_local: false,
             });
         }
-        if is_late_elsewhere && !self.awake.stalled {
+        if is_late_elsewhere {
             // Its node waited for a commit until the deadline: here it does not wait for as long once more.
             self.stall();
         }

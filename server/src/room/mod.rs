@@ -232,7 +232,7 @@ impl Room {
         let now = Instant::now();
         let deadline = self.context.limits.relay_deadline();
         let in_flight_since = self.awake.in_flight_since;
-        if !self.awake.stalled && in_flight_since.is_some_and(|since| now >= since + deadline) {
+        if in_flight_since.is_some_and(|since| now >= since + deadline) {
             self.stall();
         }
         if self.awake.withheld_deadline().is_some_and(|due| now >= due) {
@@ -308,8 +308,8 @@ impl Room {
         self.awake.acks.refuse_all(close);
     }
 
-    /// Says what is to be said to other nodes, and waits until all that was handed to the log is on the disk. False when that takes too long, or will
-    /// never be.
+    /// Says what is to be said to other nodes, and waits until all that was handed to the log is on the disk. False when
+    /// that takes too long, or will never be.
     async fn wait_for_log(&mut self) -> bool {
         self.flush_remote();
         let target = self.awake.log.accepted();

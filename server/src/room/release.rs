@@ -129,7 +129,11 @@ impl Room {
     }
 
     /// The commit missed the relay deadline, here or on another node: edits go out without it, acknowledgements do not.
+    /// Nothing more happens to a room that is stalled already.
     pub(super) fn stall(&mut self) {
+        if self.awake.stalled {
+            return;
+        }
         metrics::stalled();
         self.awake.stalled = true;
         self.awake.release_held(&mut self.drained);
