@@ -21,7 +21,7 @@ use crate::block::Id;
 use crate::deleted::Deleted;
 use crate::gate::Extent;
 use crate::gate::Refusal;
-use crate::limits::{SHAPE_BYTES_MIN, SHAPE_DOC_PERCENT};
+use crate::limits::{LOAD_UPDATES_COUNT, SHAPE_BYTES_MIN, SHAPE_DOC_PERCENT};
 use crate::pending::{Pending, STORE};
 use crate::shape::Shape;
 use crate::state_vector::StateVector;
@@ -159,16 +159,26 @@ impl Doc {
 
     /// A document from what is stored, in the order in which it was accepted: what is between two lists goes in
     /// because one of them was deleted before, and not otherwise. What clients made goes in in any order. Updates
-    /// whose past is missing wait, as in [`Doc::apply`].
+    /// whose past is missing wait, as in [`Doc::apply`]. Takes them as it goes: an iterator that makes them one by one
+    /// keeps a long log from being in memory as updates all at once.
     ///
     /// # Errors
     /// [`Broken`].
     pub fn load(updates: impl IntoIterator<Item = Update>) -> Result<Doc, Broken> {
         let mut doc = Doc::new();
-        let batch: Vec<(ConnectionId, Update)> = updates.into_iter().map(|update| (STORE, update)).collect();
-        doc.integrate(&batch, Wanted::Document)?;
+        let mut updates = updates.into_iter().map(|update| (STORE, update)).peekable();
+        let mut bytes = 0;
+        while updates.peek().is_some() {
+            // What is typed in a row is one block from the end of a transaction on.
+            let batch: Vec<(ConnectionId, Update)> = updates.by_ref().take(LOAD_UPDATES_COUNT).collect();
+            bytes += batch
+                .iter()
+                .map(|(_, update)| update.bytes().len())
+                .sum::<usize>();
+            doc.integrate(&batch, Wanted::Document)?;
+        }
         doc.version = 0;
-        doc.let_shape_grow(batch.iter().map(|(_, update)| update.bytes().len()).sum());
+        doc.let_shape_grow(bytes);
         Ok(doc)
     }
 
@@ -319,6 +329,7 @@ impl Doc {
             pending: std::mem::take(&mut self.pending),
             outcomes: Vec::with_capacity(batch.len()),
             late: Vec::new(),
+            brought_news: false,
             news: Vec::new(),
         };
         let worked = catch_unwind(AssertUnwindSafe(|| work.turn(&mut transaction, batch)));
@@ -333,7 +344,7 @@ impl Doc {
         self.shape = work.shape;
         self.state_vector = work.state_vector;
         self.pending = work.pending;
-        if !work.news.is_empty() {
+        if work.brought_news {
             self.version += 1;
             self.deleted = OnceLock::new();
         }
@@ -391,6 +402,8 @@ struct Work {
     pending: Pending,
     outcomes: Vec<Outcome>,
     late: Vec<Late>,
+    brought_news: bool,
+    /// Of a turn alone.
     news: Vec<News>,
 }
 
@@ -433,7 +446,7 @@ impl Work {
             self.outcomes.push(outcome);
         }
         // What was integrated may be what others waited for, and those again.
-        if !self.news.is_empty() && !self.pending.is_empty() {
+        if self.brought_news && !self.pending.is_empty() {
             let mut queue = self.pending.queue(&self.state_vector);
             while let Some(one) = queue.pop() {
                 let outcome = self.integrate(transaction, &one.update)?;
@@ -505,10 +518,13 @@ impl Work {
         // A deletion alone goes out as it came as well: repeating what is deleted already does no harm. Blocks that
         // are known by their clocks must not: they may be other ones than those that are here, and whoever reads the
         // log in another order would take these.
-        self.news.push(News {
-            update: update.clone(),
-            whole: whole || extent.structs.is_empty(),
-        });
+        self.brought_news = true;
+        if self.wanted == Wanted::Turn {
+            self.news.push(News {
+                update: update.clone(),
+                whole: whole || extent.structs.is_empty(),
+            });
+        }
         Ok(Outcome::New)
     }
 }

@@ -27,6 +27,10 @@ pub const SHAPE_BYTES_MIN: usize = 256 * 1024;
 /// And so much beside a large document, in percent of its bytes: making it anew takes time by its size.
 pub const SHAPE_DOC_PERCENT: usize = 12;
 
+/// Updates that a document is loaded of in one transaction. More at once take more memory meanwhile, fewer more time: each
+/// transaction ends with a look at what it touched.
+pub const LOAD_UPDATES_COUNT: usize = 1_000;
+
 /// One awareness state as JSON, in bytes. Larger: that entry is refused, the others live.
 pub const AWARENESS_STATE_BYTES_MAX: usize = 16 * 1024;
 /// Nesting of one awareness state, in levels. Deeper: that entry is refused.

@@ -1,8 +1,9 @@
 //! Compaction: folds the log of one document into a snapshot.
 
-use roomtone_crdt::{Doc, Update};
+use roomtone_crdt::{Doc, Refusal, Update};
 
 use crate::aside::aside;
+use crate::record::Row;
 use crate::stored::Damaged;
 use crate::{Compacted, Compaction, DocId, Generation, Store, StoreError, Stored};
 
@@ -102,34 +103,31 @@ fn merge(stored: Stored) -> Result<Merged, CompactError> {
         .iter()
         .flat_map(|row| &row.records)
         .map(|record| &record.update);
-    let mut updates: Vec<Update> = stored
+    let before: Vec<Update> = stored
         .snapshot
         .iter()
         .map(|snapshot| &snapshot.update)
         .chain(archived)
         .map(|update| Update::check(update.clone()).map_err(broken))
         .collect::<Result<_, _>>()?;
-    // A row that the engine refuses stays where it is; a row goes in whole or not at all.
+    // A row that the engine refuses stays where it is; a row goes in whole or not at all. Each is checked when it is its
+    // turn and let go behind that, since a small update takes many times its bytes once it is checked.
     let mut rows = Vec::with_capacity(stored.rows.len());
-    for row in &stored.rows {
-        let checked: Result<Vec<Update>, _> = row
-            .records
-            .iter()
-            .map(|record| Update::check(record.update.clone()))
-            .collect();
-        match checked {
-            Ok(checked) => {
-                updates.extend(checked);
-                rows.push(row.id);
-            }
-            Err(refusal) => tracing::warn!(row = row.id.0, %refusal, "a log row stays out of the snapshot"),
+    let logged = stored.rows.into_iter().filter_map(|row| match checked(&row) {
+        Ok(updates) => {
+            rows.push(row.id);
+            Some(updates)
         }
-    }
+        Err(refusal) => {
+            tracing::warn!(row = row.id.0, %refusal, "a log row stays out of the snapshot");
+            None
+        }
+    });
+    let doc = Doc::load(before.into_iter().chain(logged.flatten())).map_err(broken)?;
     // Without rows there is still something to do when the newest snapshot is damaged: another one in its place.
     if rows.is_empty() && base == stored.generation {
         return Ok(Merged::Nothing);
     }
-    let doc = Doc::load(updates).map_err(broken)?;
     let bytes = doc.pending_bytes();
     if bytes > 0 {
         return Ok(Merged::Pending { bytes });
@@ -145,6 +143,14 @@ fn merge(stored: Stored) -> Result<Merged, CompactError> {
         update,
         state_vector,
     }))
+}
+
+/// All updates of a row through the gate.
+fn checked(row: &Row) -> Result<Vec<Update>, Refusal> {
+    row.records
+        .iter()
+        .map(|record| Update::check(record.update.clone()))
+        .collect()
 }
 
 fn broken(cause: impl std::fmt::Display) -> CompactError {
