@@ -50,7 +50,8 @@ impl Following {
 /// What is read from the log. For ever nothing where nobody else writes.
 pub(super) async fn told(following: &Option<Box<Following>>) -> News {
     match following {
-        Some(following) => following.watch.recv().await,
+        // Boxed: a room alone would keep the space for it.
+        Some(following) => Box::pin(following.watch.recv()).await,
         None => pending().await,
     }
 }

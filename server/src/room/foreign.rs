@@ -52,11 +52,11 @@ impl Room {
         match heavy(bytes, || self.awake.doc.apply(&batch)) {
             Ok(turn) => self.accept_foreign(author, turn, updates, before),
             Err(broken) => {
-                self.awake.broken = Some(Breakage {
+                self.awake.broken = Some(Box::new(Breakage {
                     broken,
                     suspects: updates.into_iter().map(|foreign| foreign.wait(author)).collect(),
                     statuses: Vec::new(),
-                });
+                }));
             }
         }
     }

@@ -197,7 +197,7 @@ pub(crate) struct Seated {
     /// before it.
     pub(crate) is_catching_up: bool,
     /// Frames that wait for the disk, because the first of them confirms something. What is relayed meanwhile waits behind it.
-    pub(crate) withheld_count: usize,
+    pub(crate) withheld_count: u32,
     /// Whether the answer to its Step1 was among what was withheld: a client waits for a Step2 to be synced.
     pub(crate) owes_answer: bool,
     /// Set by a Step1 until the end of the turn: what the member has. Many in one turn are one question.

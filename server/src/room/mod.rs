@@ -127,7 +127,8 @@ struct Awake {
     /// Since when nobody is here.
     empty_since: Option<Instant>,
     /// Set when the engine broke and the document has to be rebuilt from the log.
-    broken: Option<turn::Breakage>,
+    /// Boxed: it is rare.
+    broken: Option<Box<turn::Breakage>>,
 }
 
 /// Why the loop ended.
@@ -148,7 +149,13 @@ impl Room {
         let id = RoomHandleId::next();
         let failure = Failure::default();
         let handle = RoomHandle::new(id, inbox_sender, control_sender, failure.clone());
-        tokio::spawn(run(doc_id, id, hub, context, inbox, control, failure));
+        // Boxed: what opening takes, the room would keep for its whole life.
+        let opening = Box::pin(open(doc_id, id, hub, context, inbox, control, failure));
+        tokio::spawn(async move {
+            let Some(mut room) = opening.await else { return };
+            let end = room.serve().await;
+            Box::pin(room.end(end)).await;
+        });
         Arc::new(handle)
     }
 
@@ -158,7 +165,7 @@ impl Room {
             self.flush_remote();
             if let Some(breakage) = self.awake.broken.take() {
                 // Boxed like what follows below, because it is rare, and every room would keep the space for it.
-                if let Err(close) = Box::pin(self.rebuild(breakage)).await {
+                if let Err(close) = Box::pin(self.rebuild(*breakage)).await {
                     return End::Failed(close);
                 }
                 continue;
@@ -390,8 +397,8 @@ impl Awake {
     }
 }
 
-/// The whole life of a room.
-async fn run(
+/// A room with its document and whoever came meanwhile; none when it cannot be loaded, and all of them were sent away.
+async fn open(
     doc_id: DocId,
     id: RoomHandleId,
     hub: Hub,
@@ -399,15 +406,15 @@ async fn run(
     mut inbox: Inbox,
     control: mpsc::UnboundedReceiver<Control>,
     failure: Failure,
-) {
+) -> Option<Box<Room>> {
     // The other nodes first: what they say while the document is loaded waits, and cannot fall between the two.
     let subscription = match &context.bus {
-        Some(bus) => Some(Box::pin(bus.subscribe(&doc_id)).await),
+        Some(bus) => Some(bus.subscribe(&doc_id).await),
         None => None,
     };
     let watch = hub.follower().map(|follower| follower.watch(&doc_id));
     // Not loaded is not empty: nothing is answered but with the stored document.
-    let (loaded, mut waiting) = Box::pin(receive_while_loading(&context, &doc_id, &mut inbox)).await;
+    let (loaded, mut waiting) = receive_while_loading(&context, &doc_id, &mut inbox).await;
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(close) => {
@@ -416,7 +423,8 @@ async fn run(
             waiting
                 .into_iter()
                 .for_each(|delivery| send_away(delivery, close));
-            return Box::pin(turn_away(&mut inbox, close)).await;
+            turn_away(&mut inbox, close).await;
+            return None;
         }
     };
     let remote = subscription.map(|subscription| Box::new(Remote::new(subscription, loaded.epoch)));
@@ -440,8 +448,7 @@ async fn run(
     if !waiting.is_empty() {
         room.turn(waiting.drain(..));
     }
-    let end = room.serve().await;
-    Box::pin(room.end(end)).await;
+    Some(room)
 }
 
 /// Loads the document. Until it is built, those who come are received with its bytes, where these are at hand.

@@ -62,13 +62,13 @@ pub(super) struct Breakage {
     pub(super) statuses: Vec<(ConnectionId, Bytes)>,
 }
 
-impl From<Broken> for Breakage {
-    fn from(broken: Broken) -> Breakage {
-        Breakage {
+impl From<Broken> for Box<Breakage> {
+    fn from(broken: Broken) -> Box<Breakage> {
+        Box::new(Breakage {
             broken,
             suspects: Vec::new(),
             statuses: Vec::new(),
-        }
+        })
     }
 }
 
@@ -365,11 +365,11 @@ impl Room {
         match heavy(gathered.bytes, || self.awake.doc.apply(&batch)) {
             Ok(turn) => self.accept(turn, gathered.updates, before),
             Err(broken) => {
-                self.awake.broken = Some(Breakage {
+                self.awake.broken = Some(Box::new(Breakage {
                     broken,
                     suspects: gathered.updates,
                     statuses: gathered.statuses,
-                });
+                }));
                 return;
             }
         }

@@ -179,15 +179,22 @@ async fn read(
             },
         };
         clock.heard();
-        match incoming.map_err(end_for)? {
+        let receiving = match incoming.map_err(end_for)? {
             Incoming::Binary(frame) => {
                 metrics::bytes_in(frame.len());
-                receive(session, frame, outbox).await?;
-                continue;
+                // Boxed: it is half a kilobyte that each idle socket would keep.
+                Some(Box::pin(receive(session, frame, outbox)))
             }
             Incoming::Close(code) => return Err(ReaderEnd::Closing(code)),
-            Incoming::Ping(payload) => outbox.pong(payload),
-            Incoming::Pong => {}
+            Incoming::Ping(payload) => {
+                outbox.pong(payload);
+                None
+            }
+            Incoming::Pong => None,
+        };
+        if let Some(receiving) = receiving {
+            receiving.await?;
+            continue;
         }
         let now_ms = clock.now_ms();
         if now_ms > window_ends_ms {
@@ -246,67 +253,78 @@ async fn write(outbound: &Outbound<'_>, outbox: &Outbox, clock: &Clock) -> Resul
     let mut last_frame_ms = 0;
     let mut probe: Option<Probe> = None;
     loop {
+        // By reference from here on: moved, it would be kept twice.
+        let mut taken = None;
         tokio::select! {
             biased;
-            mut outgoing = outbox.take() => {
-                let frames = mem::take(&mut outgoing.frames);
-                if !frames.is_empty() {
-                    last_frame_ms = clock.now_ms();
-                    send(outbound, frames).await?;
-                }
-                if let Some(payload) = outgoing.pong.take() {
-                    outbound.write(Opcode::Pong, vec![payload]).await?;
-                }
-                if outgoing.probe && probe.is_none() {
-                    let asked = Probe::new(clock);
-                    due.as_mut().reset(asked.ends.min(next_tick));
-                    probe = Some(asked);
-                    outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
-                }
-                if let Some(close) = outgoing.close {
-                    metrics::closed(close.label());
-                    let payload = close_payload(close.code(), close.reason());
-                    let sending = outbound.write(Opcode::Close, vec![payload]);
-                    return match Box::pin(timeout(Duration::from_millis(CLOSE_MS_MAX), sending)).await {
-                        Ok(sent) => Ok(sent?),
-                        Err(_) => Err(Gone),
-                    };
-                }
-                outgoing.drained();
+            outgoing = outbox.take() => taken = Some(outgoing),
+            () = due.as_mut() => {}
+        }
+        if let Some(outgoing) = &mut taken {
+            let frames = mem::take(&mut outgoing.frames);
+            if !frames.is_empty() {
+                last_frame_ms = clock.now_ms();
+                send(outbound, frames).await?;
             }
-            () = due.as_mut() => {
-                let now = Instant::now();
-                if probe.take_if(|asked| now >= asked.ends).is_some_and(|asked| !asked.is_answered(clock)) {
-                    // Another connection claims this one's id, and this one does not answer.
-                    return Err(Gone);
-                }
-                if now >= next_tick {
-                    let now_ms = clock.now_ms();
-                    let patience_ms = SILENCE_MS_MAX.saturating_sub(clock.silence_ms());
-                    if patience_ms == 0 {
-                        return Err(Gone);
-                    }
-                    next_tick = now + tick.min(Duration::from_millis(patience_ms));
-                    if now_ms - last_frame_ms >= KEEPALIVE_MS
-                        && let Some(frame) = outbox.keepalive()
-                    {
-                        last_frame_ms = now_ms;
-                        send(outbound, vec![frame]).await?;
-                    }
-                    if now_ms - last_ping_ms >= PING_MS {
-                        last_ping_ms = now_ms;
-                        outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
-                    }
-                }
-                due.as_mut().reset(probe.as_ref().map_or(next_tick, |asked| asked.ends.min(next_tick)));
+            if let Some(payload) = outgoing.pong.take() {
+                // Boxed, as below: what is rare has no space of its own in each socket.
+                Box::pin(outbound.write(Opcode::Pong, vec![payload])).await?;
+            }
+            if outgoing.probe && probe.is_none() {
+                let asked = Probe::new(clock);
+                due.as_mut().reset(asked.ends.min(next_tick));
+                probe = Some(asked);
+                outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
+            }
+            if let Some(close) = outgoing.close {
+                metrics::closed(close.label());
+                let payload = close_payload(close.code(), close.reason());
+                let sending = outbound.write(Opcode::Close, vec![payload]);
+                return match Box::pin(timeout(Duration::from_millis(CLOSE_MS_MAX), sending)).await {
+                    Ok(sent) => Ok(sent?),
+                    Err(_) => Err(Gone),
+                };
+            }
+            mem::take(outgoing).drained();
+            continue;
+        }
+        let now = Instant::now();
+        if probe
+            .take_if(|asked| now >= asked.ends)
+            .is_some_and(|asked| !asked.is_answered(clock))
+        {
+            // Another connection claims this one's id, and this one does not answer.
+            return Err(Gone);
+        }
+        if now >= next_tick {
+            let now_ms = clock.now_ms();
+            let patience_ms = SILENCE_MS_MAX.saturating_sub(clock.silence_ms());
+            if patience_ms == 0 {
+                return Err(Gone);
+            }
+            next_tick = now + tick.min(Duration::from_millis(patience_ms));
+            if now_ms - last_frame_ms >= KEEPALIVE_MS
+                && let Some(frame) = outbox.keepalive()
+            {
+                last_frame_ms = now_ms;
+                Box::pin(send(outbound, vec![frame])).await?;
+            }
+            if now_ms - last_ping_ms >= PING_MS {
+                last_ping_ms = now_ms;
+                outbound.write(Opcode::Ping, vec![Bytes::new()]).await?;
             }
         }
+        due.as_mut().reset(
+            probe
+                .as_ref()
+                .map_or(next_tick, |asked| asked.ends.min(next_tick)),
+        );
     }
 }
 
-async fn send(outbound: &Outbound<'_>, frames: Vec<Bytes>) -> Result<(), WriteEnd> {
+fn send(outbound: &Outbound<'_>, frames: Vec<Bytes>) -> impl Future<Output = Result<(), WriteEnd>> {
     metrics::bytes_out(frames.iter().map(Bytes::len).sum());
-    outbound.write(Opcode::Binary, frames).await
+    outbound.write(Opcode::Binary, frames)
 }
 
 /// A close frame's payload. Reasons are ours and short.
