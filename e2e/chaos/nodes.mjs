@@ -200,8 +200,8 @@ const partitions = Object.entries(PARTITIONS).map(([name, { about, cut }]) => ({
       const meanwhile = visits - visitsBefore
       const healing = performance.now()
       for (const link of cut(links[0])) await link.accept()
-      // Fresh eyes on both nodes.
       const residents = [...site.members]
+      // Fresh eyes on both nodes.
       const fresh = site.rooms.flatMap((room) => nodes.map((_, n) => site.join('y-websocket-3', room, n)))
       const hasAll = ({ isSynced, doc, room }) => isSynced && [...site.ledger.promisedIn(room)].every((id) => doc.getMap('edits').has(id))
       const arrivals = new Map()
@@ -210,17 +210,14 @@ const partitions = Object.entries(PARTITIONS).map(([name, { about, cut }]) => ({
         return arrivals.size === site.members.length
       }
       await until(haveArrived, PATIENCE_MS_MAX, 'everybody to have all', () => site.members.filter((member) => !arrivals.has(member)).map((member) => site.describe(member)))
-      const longest = (members, from, to) => Math.max(0, ...members.map((member) => to(member) - from(member)))
-      const arrived = (member) => arrivals.get(member)
-      const healed = () => healing
-      const tried = (member) => connectedOrTried(member, healing)
+      const longest = (members, ms) => Math.max(0, ...members.map(ms))
       await site.equal(EQUAL_MS_MAX)
       await site.saved()
       await site.drained()
       return {
-        equal_ms: longest(fresh, healed, arrived),
-        resident_ms: longest(residents, tried, arrived),
-        patience_ms: longest(residents, healed, tried),
+        equal_ms: longest(fresh, (member) => arrivals.get(member) - healing),
+        resident_ms: longest(residents, (member) => arrivals.get(member) - connectedOrTried(member, healing)),
+        patience_ms: longest(residents, (member) => connectedOrTried(member, healing) - healing),
         compactions: Math.min(...after.map((count, n) => count - before[n])),
         visits: meanwhile,
         edits: site.made('away'),

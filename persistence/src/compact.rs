@@ -113,7 +113,7 @@ fn merge(stored: Stored) -> Result<Merged, CompactError> {
     // A row that the engine refuses stays where it is; a row goes in whole or not at all. Each is checked when it is its
     // turn and let go behind that, since a small update takes many times its bytes once it is checked.
     let mut rows = Vec::with_capacity(stored.rows.len());
-    let logged = stored.rows.into_iter().filter_map(|row| match checked(&row) {
+    let passes = |row: Row| match checked(&row) {
         Ok(updates) => {
             rows.push(row.id);
             Some(updates)
@@ -122,12 +122,13 @@ fn merge(stored: Stored) -> Result<Merged, CompactError> {
             tracing::warn!(row = row.id.0, %refusal, "a log row stays out of the snapshot");
             None
         }
-    });
-    let doc = Doc::load(before.into_iter().chain(logged.flatten())).map_err(broken)?;
+    };
+    let mut logged = stored.rows.into_iter().filter_map(passes).peekable();
     // Without rows there is still something to do when the newest snapshot is damaged: another one in its place.
-    if rows.is_empty() && base == stored.generation {
+    if logged.peek().is_none() && base == stored.generation {
         return Ok(Merged::Nothing);
     }
+    let doc = Doc::load(before.into_iter().chain(logged.flatten())).map_err(broken)?;
     let bytes = doc.pending_bytes();
     if bytes > 0 {
         return Ok(Merged::Pending { bytes });
