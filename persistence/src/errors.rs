@@ -31,8 +31,16 @@ impl From<sqlx::Error> for StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        let code = error.sqlite_error().map(|error| error.extended_code);
-        of_sqlite(code, error.to_string())
+        match &error {
+            // As above: only damage does that.
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => StoreError::Corrupt(error.to_string()),
+            _ => {
+                let code = error.sqlite_error().map(|error| error.extended_code);
+                of_sqlite(code, error.to_string())
+            }
+        }
     }
 }
 

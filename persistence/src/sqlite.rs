@@ -9,6 +9,7 @@ mod lock;
 mod open;
 mod quarantine;
 mod read;
+mod table;
 mod tail;
 mod writer;
 
@@ -74,7 +75,7 @@ impl SqliteStore {
             .connection
             .reserve_blob(&snapshot.hash, snapshot.bytes())
             .await?;
-        turn.commit(Vec::new()).await?;
+        turn.commit().await?;
         Ok(key)
     }
 
@@ -116,7 +117,7 @@ impl Collectable for SqliteStore {
         let waiting = turn.connection.lock_waiting_blobs(grace_ms).await?;
         let count = waiting.len();
         turn.connection.condemn_blobs(waiting).await?;
-        turn.commit(Vec::new()).await?;
+        turn.commit().await?;
         Ok(count)
     }
 
@@ -131,7 +132,7 @@ impl Collectable for SqliteStore {
         for blob in blobs {
             turn.connection.forget_blob(blob).await?;
         }
-        turn.commit(Vec::new()).await
+        turn.commit().await
     }
 }
 
@@ -245,7 +246,7 @@ impl Store for SqliteStore {
         )
         .execute(&mut turn.connection)
         .await?;
-        turn.commit(Vec::new()).await
+        turn.commit().await
     }
 
     fn chats(&self) -> Option<&dyn Chats> {

@@ -54,11 +54,11 @@ impl DocumentRow {
 /// A row as it was read, not checked yet.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub(crate) struct DocumentColumns {
-    id: i64,
-    epoch: i64,
-    generation: i64,
-    created_ms: Option<i64>,
-    crc32: i64,
+    pub(crate) id: i64,
+    pub(crate) epoch: i64,
+    pub(crate) generation: i64,
+    pub(crate) created_ms: Option<i64>,
+    pub(crate) crc32: i64,
 }
 
 impl DocumentColumns {

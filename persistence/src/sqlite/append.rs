@@ -1,31 +1,16 @@
-//! Writing batches to the log.
+//! Writing batches to the log: to its tail, or past it to the table.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::SqliteConnection;
 use tokio::time::{Duration, sleep};
 
-use super::document;
+use super::table::Framed;
 use super::tail::{Entry, Group, Taken};
-use super::writer::{KnownDoc, Turn, Writer};
+use super::writer::Writer;
 use crate::limits::{TAIL_AGE_SECONDS, TAIL_GROUP_BYTES_MAX};
-use crate::record::{Batch, Epoch};
-use crate::rows::document::now_ms;
-use crate::rows::log::{crc32, frame_rows};
-use crate::rows::sql::Tables;
-use crate::{Appended, DocId, StoreError, Written};
-
-/// The most rows that one statement inserts.
-const INSERT_ROWS_MAX: usize = 32;
-
-/// A statement for each count of rows up to the most, from one: each is prepared once.
-static INSERTS: LazyLock<[String; INSERT_ROWS_MAX]> = LazyLock::new(|| {
-    std::array::from_fn(|place| {
-        let values = vec!["(?, ?, ?, ?)"; place + 1].join(", ");
-        format!("INSERT INTO log (document_id, epoch, crc32, records) VALUES {values}")
-    })
-});
+use crate::record::Batch;
+use crate::rows::log::frame_rows;
+use crate::{Appended, StoreError, Written};
 
 /// What is appended to documents that are known goes to the tail, and is not on the disk yet.
 pub(crate) async fn write(writer: &Arc<Writer>, batches: &[Batch]) -> Result<Written, StoreError> {
@@ -40,20 +25,13 @@ pub(crate) async fn write(writer: &Arc<Writer>, batches: &[Batch]) -> Result<Wri
             is_on_disk: false,
         });
     }
-    let mut turn = writer.wait().await?;
-    for batch in batches {
-        // What it appended before comes first.
-        if writer.tail.holds(&batch.doc).await {
-            turn.fold().await?;
-        }
-    }
-    let appended = if batches.iter().all(|batch| turn.known(&batch.doc).is_some()) {
-        append_known(turn, batches, framed).await?
-    } else {
-        append_any(turn, batches, framed).await?
-    };
+    let batches = batches.iter().zip(framed).map(|(batch, blobs)| Framed {
+        doc: batch.doc.clone(),
+        epoch: batch.epoch,
+        blobs,
+    });
     Ok(Written {
-        appended,
+        appended: writer.append(batches.collect()).await?,
         is_on_disk: true,
     })
 }
@@ -120,139 +98,4 @@ fn fold_in_time(writer: &Arc<Writer>, generation: u64) {
             sleep(Duration::from_secs(TAIL_AGE_SECONDS)).await;
         }
     });
-}
-
-/// Appends to documents that are known: nothing is asked before the rows are written.
-async fn append_known(
-    turn: Turn<'_>,
-    batches: &[Batch],
-    framed: Vec<Vec<Vec<u8>>>,
-) -> Result<Vec<Appended>, StoreError> {
-    let mut appended = Vec::with_capacity(batches.len());
-    let mut rows = Vec::with_capacity(batches.len());
-    for (batch, blobs) in batches.iter().zip(framed) {
-        match turn.known(&batch.doc) {
-            Some(known) if known.epoch == batch.epoch => {
-                appended.push(Appended::Stored);
-                rows.extend(blobs.into_iter().map(|blob| LogRow::new(known, blob)));
-            }
-            _ => appended.push(Appended::StaleEpoch),
-        }
-    }
-    if rows.is_empty() {
-        turn.end(Vec::new());
-    } else {
-        turn.append(rows).await?;
-    }
-    Ok(appended)
-}
-
-/// Appends to documents some of which have to be looked up or made, in the same transaction.
-async fn append_any(
-    mut turn: Turn<'_>,
-    batches: &[Batch],
-    framed: Vec<Vec<Vec<u8>>>,
-) -> Result<Vec<Appended>, StoreError> {
-    turn.begin().await?;
-    let mut learned = Vec::new();
-    let mut appended = Vec::with_capacity(batches.len());
-    let mut rows = Vec::with_capacity(batches.len());
-    for (batch, blobs) in batches.iter().zip(framed) {
-        let known = match turn.known(&batch.doc) {
-            Some(known) => Known::Written(known),
-            None => look_up(&mut turn.connection, &batch.doc).await?,
-        };
-        if batch.epoch != known.epoch() {
-            appended.push(Appended::StaleEpoch);
-            continue;
-        }
-        appended.push(Appended::Stored);
-        if blobs.is_empty() {
-            continue;
-        }
-        let known = match known {
-            Known::Written(known) => known,
-            Known::Unwritten(_) => create(&mut turn.connection, &batch.doc).await?,
-        };
-        learned.push((batch.doc.clone(), known));
-        rows.extend(blobs.into_iter().map(|blob| LogRow::new(known, blob)));
-    }
-    if rows.is_empty() {
-        turn.rollback().await?;
-    } else {
-        insert(&mut turn.connection, rows).await?;
-        turn.commit(learned).await?;
-    }
-    Ok(appended)
-}
-
-/// A document as an append finds it.
-enum Known {
-    Written(KnownDoc),
-    /// Unknown or a tombstone: nothing is written about it before there is an update to store.
-    Unwritten(Epoch),
-}
-
-impl Known {
-    fn epoch(&self) -> Epoch {
-        match self {
-            Known::Written(known) => known.epoch,
-            Known::Unwritten(epoch) => *epoch,
-        }
-    }
-}
-
-async fn look_up(connection: &mut SqliteConnection, doc: &DocId) -> Result<Known, StoreError> {
-    Ok(match connection.document(doc).await? {
-        Some(row) if row.created_ms.is_some() => Known::Written(row.known()),
-        Some(row) => Known::Unwritten(row.epoch),
-        None => Known::Unwritten(Epoch::FIRST),
-    })
-}
-
-/// Makes an unknown document or a tombstone one that exists.
-async fn create(connection: &mut SqliteConnection, doc: &DocId) -> Result<KnownDoc, StoreError> {
-    let mut row = document::find_or_insert(connection, doc).await?;
-    row.created_ms = Some(now_ms());
-    connection.update_document(doc, &row).await?;
-    Ok(row.known())
-}
-
-/// A row as it is written.
-#[derive(Debug)]
-pub(crate) struct LogRow {
-    pub(crate) document_id: i64,
-    pub(crate) epoch: i64,
-    pub(crate) crc32: i64,
-    pub(crate) records: Vec<u8>,
-}
-
-impl LogRow {
-    fn new(doc: KnownDoc, records: Vec<u8>) -> LogRow {
-        let epoch = i64::from(doc.epoch.0);
-        LogRow {
-            document_id: doc.id,
-            epoch,
-            crc32: crc32(doc.id, epoch, &records),
-            records,
-        }
-    }
-}
-
-async fn insert(connection: &mut SqliteConnection, rows: Vec<LogRow>) -> Result<(), StoreError> {
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let count = rows.len().min(INSERT_ROWS_MAX);
-        // Safe: the text is made of constants above.
-        let mut query = sqlx::query(AssertSqlSafe(INSERTS[count - 1].as_str()));
-        for row in rows.by_ref().take(count) {
-            query = query
-                .bind(row.document_id)
-                .bind(row.epoch)
-                .bind(row.crc32)
-                .bind(row.records);
-        }
-        query.execute(&mut *connection).await?;
-    }
-    Ok(())
 }

@@ -5,21 +5,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::append::LogRow;
 use super::open::pragmas;
+use super::table::{self, Done, Framed};
 use super::tail::{self, Sealed};
 use crate::StoreError;
 use crate::limits::BUSY_TIMEOUT_SECONDS;
 
-/// One row of the log, if its document is still in that epoch: a job whose caller was dropped may come late.
-pub(super) const INSERT: &str = "INSERT INTO log (document_id, epoch, crc32, records) SELECT ?1, ?2, ?3, ?4 \
-                                 WHERE EXISTS (SELECT 1 FROM documents WHERE id = ?1 AND epoch = ?2)";
-
-/// The end of a connection that writes rows of documents that are known, and nothing else. Dropping it lets the thread
-/// finish what it is at, and then closes the connection.
+/// The end of a connection that writes to the log, and nothing else. Dropping it lets the thread finish what it is at, and
+/// then closes the connection.
 ///
 /// sqlx's connections have a thread each too, but pass every statement and every answer through two queues: a
 /// transaction is three ways there and back, and the waking costs more than the writing.
@@ -31,11 +27,11 @@ pub(crate) struct Appender {
 /// Jobs that wait for the thread. One more than that would be refused, as by a store that is away.
 const JOBS_COUNT_MAX: usize = 1;
 
-type Answer = oneshot::Sender<Result<(), StoreError>>;
+type Answer = oneshot::Sender<Result<Done, StoreError>>;
 
 enum Job {
     Append {
-        rows: Vec<LogRow>,
+        batches: Vec<Framed>,
         answer: Answer,
     },
     Fold {
@@ -66,18 +62,19 @@ impl Appender {
         Ok(Appender { jobs })
     }
 
-    /// Writes rows in one transaction, and returns when it is on the disk. After an error the connection is closed, which undoes whatever
-    /// was open: the appender is of no more use.
-    pub(crate) async fn append(&self, rows: Vec<LogRow>) -> Result<(), StoreError> {
-        self.ask(|answer| Job::Append { rows, answer }).await
+    /// Appends to the table in one transaction, and returns when it is on the disk. After an error the connection is closed,
+    /// which undoes whatever was open: the appender is of no more use.
+    pub(crate) async fn append(&self, batches: Vec<Framed>) -> Result<Done, StoreError> {
+        self.ask(|answer| Job::Append { batches, answer }).await
     }
 
     /// Puts a generation of the tail into the table, likewise.
     pub(crate) async fn fold(&self, sealed: Sealed) -> Result<(), StoreError> {
-        self.ask(|answer| Job::Fold { sealed, answer }).await
+        self.ask(|answer| Job::Fold { sealed, answer }).await?;
+        Ok(())
     }
 
-    async fn ask(&self, job: impl FnOnce(Answer) -> Job) -> Result<(), StoreError> {
+    async fn ask(&self, job: impl FnOnce(Answer) -> Job) -> Result<Done, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.jobs
             .try_send(job(answer))
@@ -135,8 +132,13 @@ enum End {
 fn serve(connection: &mut Connection, inbox: &Receiver<Job>) -> End {
     for job in inbox {
         let (done, answer) = match job {
-            Job::Append { rows, answer } => (append(connection, &rows).map_err(StoreError::from), answer),
-            Job::Fold { sealed, answer } => (tail::fold(connection, &sealed), answer),
+            Job::Append { batches, answer } => {
+                let is_wanted = || !answer.is_closed();
+                (table::append(connection, batches, is_wanted), answer)
+            }
+            Job::Fold { sealed, answer } => {
+                (tail::fold(connection, &sealed).map(|()| Done::default()), answer)
+            }
             Job::Close { _answer } => return End::Closed(Some(_answer)),
             #[cfg(test)]
             Job::Run { statement, answer } => {
@@ -148,8 +150,8 @@ fn serve(connection: &mut Connection, inbox: &Receiver<Job>) -> End {
             }
         };
         match done {
-            // Nobody hears it when the caller was dropped; the rows are stored all the same.
-            Ok(()) => drop(answer.send(Ok(()))),
+            // Nobody hears it when the caller was dropped.
+            Ok(done) => drop(answer.send(Ok(done))),
             Err(error) => return End::Failed { answer, error },
         }
     }
@@ -166,17 +168,6 @@ pub(super) fn open(database: &Path) -> Result<Connection, rusqlite::Error> {
         connection.pragma_update(None, name, value)?;
     }
     Ok(connection)
-}
-
-fn append(connection: &mut Connection, rows: &[LogRow]) -> Result<(), rusqlite::Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    {
-        let mut insert = transaction.prepare(INSERT)?;
-        for row in rows {
-            insert.execute((row.document_id, row.epoch, row.crc32, row.records.as_slice()))?;
-        }
-    }
-    transaction.commit()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Chats for SqliteStore {
         let counts = connection.chat_counts(row.id).await?.unwrap_or_default();
         let (changed, wrote) = chat::change(connection, row.id, counts, by, act).await?;
         match wrote {
-            Wrote::Something => turn.commit(Vec::new()).await?,
+            Wrote::Something => turn.commit().await?,
             Wrote::Nothing => turn.rollback().await?,
         }
         Ok(changed)
@@ -46,7 +46,7 @@ impl Chats for SqliteStore {
         };
         let marked = chat::mark_read(connection, row.id, user, seq).await?;
         match marked.has_moved {
-            true => turn.commit(Vec::new()).await?,
+            true => turn.commit().await?,
             false => turn.rollback().await?,
         }
         Ok(marked)

@@ -78,7 +78,7 @@ pub(crate) async fn write(
         turn.rollback().await?;
         return Ok(Compacted::Stale);
     };
-    turn.commit(Vec::new()).await?;
+    turn.commit().await?;
     Ok(Compacted::Done(generation))
 }
 

@@ -2,11 +2,15 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::writer::{KnownDoc, Turn};
+use super::writer::Turn;
 use crate::record::Epoch;
 use crate::rows::document::DocumentRow;
 use crate::rows::sql::Tables;
 use crate::{DocId, StoreError};
+
+/// A row for a name. It is not right before it has its checksum.
+pub(super) const INSERT: &str = "INSERT INTO documents (tenant, name, epoch, generation, created_ms, crc32) \
+                                 VALUES (?1, ?2, 0, 0, NULL, 0) RETURNING id";
 
 /// Finds a document, or makes it known in its first epoch without a write to its name (a tombstone).
 pub(crate) async fn find_or_insert(
@@ -16,14 +20,11 @@ pub(crate) async fn find_or_insert(
     if let Some(row) = connection.document(doc).await? {
         return Ok(row);
     }
-    let id: i64 = sqlx::query_scalar(
-        "INSERT INTO documents (tenant, name, epoch, generation, created_ms, crc32) VALUES (?1, ?2, 0, 0, NULL, 0) \
-         RETURNING id",
-    )
-    .bind(doc.tenant())
-    .bind(doc.name())
-    .fetch_one(&mut *connection)
-    .await?;
+    let id: i64 = sqlx::query_scalar(INSERT)
+        .bind(doc.tenant())
+        .bind(doc.name())
+        .fetch_one(&mut *connection)
+        .await?;
     // The checksum covers the id, which is only known now.
     let row = DocumentRow::tombstone(id);
     connection.update_document(doc, &row).await?;
@@ -48,16 +49,6 @@ pub(crate) async fn delete(mut turn: Turn<'_>, doc: &DocId) -> Result<Epoch, Sto
     let row = row.deleted();
     connection.update_document(doc, &row).await?;
     // It stays unknown: an append has to look a tombstone up, to turn it into a document again.
-    turn.commit(Vec::new()).await?;
+    turn.commit().await?;
     Ok(row.epoch)
-}
-
-impl DocumentRow {
-    /// What an append remembers.
-    pub(crate) fn known(&self) -> KnownDoc {
-        KnownDoc {
-            id: self.id,
-            epoch: self.epoch,
-        }
-    }
 }

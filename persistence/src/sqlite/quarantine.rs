@@ -34,7 +34,7 @@ pub(crate) async fn insert(
     .bind(record.update.to_vec())
     .execute(connection)
     .await?;
-    turn.commit(Vec::new()).await
+    turn.commit().await
 }
 
 #[derive(Debug, sqlx::FromRow)]

@@ -8,15 +8,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::append::LogRow;
 use super::appender::Appender;
+use super::table::Framed;
 use super::tail::{Place, Tail};
 use crate::limits::KNOWN_DOCS_MAX;
 use crate::record::Epoch;
-use crate::{DocId, StoreError};
+use crate::{Appended, DocId, StoreError};
 
-/// Lets one caller write to the tables at a time: through the [`Appender`] rows and what is folded, and through a connection
-/// of sqlx whatever takes more than one statement to find out.
+/// Lets one caller write to the tables at a time: to the log through the [`Appender`], and to the others through a connection
+/// of sqlx.
 ///
 /// SQLite has one writer anyway; waiting here is fair and costs nothing, waiting in SQLite is polling. The [`Tail`] has a lock of
 /// its own, which whoever holds both takes second.
@@ -103,6 +103,26 @@ impl Writer {
         })
     }
 
+    /// Appends to the table, behind what the tail has of these documents, and returns when that is on the disk.
+    pub(crate) async fn append(&self, batches: Vec<Framed>) -> Result<Vec<Appended>, StoreError> {
+        let mut slot = self.slot().await?;
+        for batch in &batches {
+            if self.tail.holds(&batch.doc).await {
+                self.fold_all(&mut slot).await?;
+            }
+        }
+        let appender = self.appender(&mut slot)?;
+        let done = appender.append(batches).await?;
+        slot.appender = Some(appender);
+        // Still in the turn: who deletes a document makes it unknown in a turn of its own.
+        let mut known = self.known();
+        if known.len() + done.learned.len() > KNOWN_DOCS_MAX {
+            known.clear();
+        }
+        known.extend(done.learned);
+        Ok(done.appended)
+    }
+
     async fn slot(&self) -> Result<MutexGuard<'_, Slot>, StoreError> {
         let slot = self.slot.lock().await;
         match slot.closed {
@@ -184,10 +204,6 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    pub(crate) fn known(&self, doc: &DocId) -> Option<KnownDoc> {
-        self.writer.known().get(doc).copied()
-    }
-
     pub(crate) fn forget(&mut self, doc: &DocId) {
         self.writer.known().remove(doc);
     }
@@ -205,32 +221,11 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Commits, and returns when the transaction is on the disk. `learned` is true from then on, and only then.
-    pub(crate) async fn commit(mut self, learned: Vec<(DocId, KnownDoc)>) -> Result<(), StoreError> {
+    /// Commits, and returns when the transaction is on the disk.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
-        self.end(learned);
-        Ok(())
-    }
-
-    /// Has the rows written and committed, and returns when they are on the disk.
-    pub(crate) async fn append(mut self, rows: Vec<LogRow>) -> Result<(), StoreError> {
-        let appender = self.writer.appender(&mut self.slot)?;
-        appender.append(rows).await?;
-        self.slot.appender = Some(appender);
-        self.end(Vec::new());
-        Ok(())
-    }
-
-    /// Ends a turn that opened nothing, or whose transaction has been committed.
-    pub(crate) fn end(mut self, learned: Vec<(DocId, KnownDoc)>) {
-        if !learned.is_empty() {
-            let mut known = self.writer.known();
-            if known.len() + learned.len() > KNOWN_DOCS_MAX {
-                known.clear();
-            }
-            known.extend(learned);
-        }
         self.slot.connection = Some(self.connection);
+        Ok(())
     }
 
     /// Undoes the transaction and keeps the connection.
@@ -413,13 +408,11 @@ mod tests {
         let (store, _folder) = fresh().await;
         let _ = store.append(&[batch(10)]).await.unwrap();
         drop(store.writer.begin().await.unwrap());
-        let turn = store.writer.begin().await.unwrap();
-        assert!(turn.known(&batch(0).doc).is_some());
-        drop(turn);
+        let is_known = || store.writer.known().contains_key(&batch(0).doc);
+        assert!(is_known());
         // Whatever becomes of it: the next append looks it up.
         drop(store.writer.begin_alone(&batch(0).doc).await.unwrap());
-        let turn = store.writer.begin().await.unwrap();
-        assert!(turn.known(&batch(0).doc).is_none());
+        assert!(!is_known());
     }
 
     #[tokio::test]

@@ -19,6 +19,10 @@ use crate::{StoreError, frame};
 const FOLDED: &str = "tail_folded";
 const KEY: &str = "tail_key";
 
+/// One row of the log, if its document is still in that epoch.
+const INSERT: &str = "INSERT INTO log (document_id, epoch, crc32, records) SELECT ?1, ?2, ?3, ?4 \
+                      WHERE EXISTS (SELECT 1 FROM documents WHERE id = ?1 AND epoch = ?2)";
+
 /// A generation that nothing is written to any more.
 #[derive(Debug)]
 pub(crate) struct Sealed {
@@ -103,7 +107,7 @@ fn insert(connection: &mut Connection, generation: u64, found: Vec<Found>) -> Re
     }
     let mut lost = 0;
     {
-        let mut insert = transaction.prepare(appender::INSERT)?;
+        let mut insert = transaction.prepare(INSERT)?;
         for ((document_id, epoch), blobs) in documents {
             for records in join(&blobs) {
                 let row = (
