@@ -120,6 +120,11 @@ impl Run {
             ..Run::default()
         }
     }
+
+    /// A figure of it, if it counts and has it.
+    pub(crate) fn counting(&self, metric: Metric) -> Option<f64> {
+        self.values.get(&metric).copied().filter(|_| self.void.is_none())
+    }
 }
 
 /// Middle and ends of a figure over the runs that count.
@@ -143,11 +148,11 @@ impl Spread {
 
 /// The spread of a figure, if any run that counts has it.
 pub(crate) fn spread(runs: &[Run], metric: Metric) -> Option<Spread> {
-    let mut values: Vec<f64> = runs
-        .iter()
-        .filter(|run| run.void.is_none())
-        .filter_map(|run| run.values.get(&metric).copied())
-        .collect();
+    spread_of(runs.iter().filter_map(|run| run.counting(metric)).collect())
+}
+
+/// The spread of values, if there are any.
+pub(crate) fn spread_of(mut values: Vec<f64>) -> Option<Spread> {
     values.sort_by(f64::total_cmp);
     let (min, max) = (*values.first()?, *values.last()?);
     Some(Spread {
