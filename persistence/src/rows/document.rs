@@ -6,6 +6,13 @@ use super::checksum;
 use crate::record::{Epoch, Generation};
 use crate::{Compaction, DocId, DocInfo, StoreError};
 
+/// Finds a document by tenant and name: [`DocumentColumns`], in their order.
+pub(crate) const FIND: &str =
+    "SELECT id, epoch, generation, created_ms, crc32 FROM documents WHERE tenant = $1 AND name = $2";
+/// Writes a row back: epoch, generation, time of creation and checksum, by id.
+pub(crate) const UPDATE: &str =
+    "UPDATE documents SET epoch = $1, generation = $2, created_ms = $3, crc32 = $4 WHERE id = $5";
+
 /// A row, checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DocumentRow {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 
-use super::document::{DocumentColumns, DocumentRow, info, now_ms};
+use super::document::{DocumentColumns, DocumentRow, FIND, UPDATE, info, now_ms};
 use super::log::LogColumns;
 use super::quarantined;
 use super::segment::{Packed, SegmentRow};
@@ -97,28 +97,23 @@ macro_rules! tables {
     ($connection:ty) => {
         impl Tables for $connection {
             async fn document(&mut self, doc: &DocId) -> Result<Option<DocumentRow>, StoreError> {
-                let row: Option<DocumentColumns> = sqlx::query_as(
-                    "SELECT id, epoch, generation, created_ms, crc32 FROM documents \
-                     WHERE tenant = $1 AND name = $2",
-                )
-                .bind(doc.tenant())
-                .bind(doc.name())
-                .fetch_optional(self)
-                .await?;
+                let row: Option<DocumentColumns> = sqlx::query_as(FIND)
+                    .bind(doc.tenant())
+                    .bind(doc.name())
+                    .fetch_optional(self)
+                    .await?;
                 row.map(|row| row.check(doc)).transpose()
             }
 
             async fn update_document(&mut self, doc: &DocId, row: &DocumentRow) -> Result<(), StoreError> {
-                sqlx::query(
-                    "UPDATE documents SET epoch = $1, generation = $2, created_ms = $3, crc32 = $4 WHERE id = $5",
-                )
-                .bind(i64::from(row.epoch.0))
-                .bind(row.generation.0 as i64)
-                .bind(row.created_ms)
-                .bind(row.crc32(doc))
-                .bind(row.id)
-                .execute(self)
-                .await?;
+                sqlx::query(UPDATE)
+                    .bind(i64::from(row.epoch.0))
+                    .bind(row.generation.0 as i64)
+                    .bind(row.created_ms)
+                    .bind(row.crc32(doc))
+                    .bind(row.id)
+                    .execute(self)
+                    .await?;
                 Ok(())
             }
 

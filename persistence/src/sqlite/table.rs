@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
+use super::document::INSERT;
 use super::writer::KnownDoc;
 use crate::record::Epoch;
-use crate::rows::document::{DocumentColumns, DocumentRow, now_ms};
+use crate::rows::document::{DocumentColumns, DocumentRow, FIND, UPDATE, now_ms};
 use crate::rows::log::crc32;
 use crate::{Appended, DocId, StoreError};
 
@@ -44,17 +45,16 @@ pub(super) fn append(
         if batch.blobs.is_empty() {
             continue;
         }
-        let id = match row {
-            Some(row) if row.created_ms.is_some() => row.id,
-            Some(row) => create(&transaction, &batch.doc, row)?,
-            None => {
-                let row = DocumentRow::tombstone(insert(&transaction, &batch.doc)?);
-                create(&transaction, &batch.doc, row)?
-            }
+        let row = match row {
+            Some(row) => row,
+            None => insert(&transaction, &batch.doc)?,
         };
+        if row.created_ms.is_none() {
+            create(&transaction, &batch.doc, row)?;
+        }
         let mut log = transaction
             .prepare_cached("INSERT INTO log (document_id, epoch, crc32, records) VALUES (?1, ?2, ?3, ?4)")?;
-        let number = i64::from(epoch.0);
+        let (id, number) = (row.id, i64::from(epoch.0));
         for blob in &batch.blobs {
             log.execute((id, number, crc32(id, number, blob), &blob[..]))?;
         }
@@ -77,38 +77,33 @@ fn find(transaction: &Transaction<'_>, doc: &DocId) -> Result<Option<DocumentRow
         })
     };
     let found = transaction
-        .prepare_cached(
-            "SELECT id, epoch, generation, created_ms, crc32 FROM documents WHERE tenant = ?1 AND name = ?2",
-        )?
+        .prepare_cached(FIND)?
         .query_row((doc.tenant(), doc.name()), columns)
         .optional()?;
     found.map(|columns| columns.check(doc)).transpose()
 }
 
-/// Gives a document an id.
-fn insert(transaction: &Transaction<'_>, doc: &DocId) -> Result<i64, rusqlite::Error> {
+/// Gives a document an id, and no checksum yet.
+fn insert(transaction: &Transaction<'_>, doc: &DocId) -> Result<DocumentRow, rusqlite::Error> {
     transaction
-        .prepare_cached(super::document::INSERT)?
+        .prepare_cached(INSERT)?
         .query_row((doc.tenant(), doc.name()), |row| row.get(0))
+        .map(DocumentRow::tombstone)
 }
 
-/// Makes a tombstone a document that exists, and returns its id.
-fn create(transaction: &Transaction<'_>, doc: &DocId, row: DocumentRow) -> Result<i64, rusqlite::Error> {
+/// Makes a tombstone a document that exists.
+fn create(transaction: &Transaction<'_>, doc: &DocId, row: DocumentRow) -> Result<(), rusqlite::Error> {
     let row = DocumentRow {
         created_ms: Some(now_ms()),
         ..row
     };
     // The checksum covers the id.
-    transaction
-        .prepare_cached(
-            "UPDATE documents SET epoch = ?1, generation = ?2, created_ms = ?3, crc32 = ?4 WHERE id = ?5",
-        )?
-        .execute((
-            i64::from(row.epoch.0),
-            row.generation.0 as i64,
-            row.created_ms,
-            row.crc32(doc),
-            row.id,
-        ))?;
-    Ok(row.id)
+    transaction.prepare_cached(UPDATE)?.execute((
+        i64::from(row.epoch.0),
+        row.generation.0 as i64,
+        row.created_ms,
+        row.crc32(doc),
+        row.id,
+    ))?;
+    Ok(())
 }

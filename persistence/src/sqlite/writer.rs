@@ -15,8 +15,8 @@ use crate::limits::KNOWN_DOCS_MAX;
 use crate::record::Epoch;
 use crate::{Appended, DocId, StoreError};
 
-/// Lets one caller write to the tables at a time: to the log through the [`Appender`], and to the others through a connection
-/// of sqlx.
+/// Lets one caller write to the tables at a time: what is appended to the log through the [`Appender`], and whatever else through a
+/// connection of sqlx.
 ///
 /// SQLite has one writer anyway; waiting here is fair and costs nothing, waiting in SQLite is polling. The [`Tail`] has a lock of
 /// its own, which whoever holds both takes second.

@@ -165,28 +165,24 @@ impl Curve {
             .collect()
     }
 
-    /// The shape of it: for each size the median of its share of a round's mean, over the rounds in which every size counts. The
-    /// machine is faster in one round than in another, which would bend a curve through the medians of each size.
+    /// Medians over the rounds in which every size counts, each round brought to the same mean: the machine is faster in one
+    /// than in another, which would bend a curve through the medians of what was measured.
     fn shape(&self, metric: Metric) -> Option<Vec<(f64, f64)>> {
-        let rounds = self.sizes.iter().map(|(_, runs)| runs.len()).min()?;
-        let mut shares: Vec<Vec<f64>> = vec![Vec::new(); self.sizes.len()];
-        for round in 0..rounds {
-            let values: Option<Vec<f64>> = self
-                .sizes
-                .iter()
-                .map(|(_, runs)| runs[round].counting(metric))
-                .collect();
-            let Some(values) = values else { continue };
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            for (shares, value) in shares.iter_mut().zip(values) {
-                shares.push(value / mean);
-            }
-        }
-        self.sizes
-            .iter()
-            .zip(shares)
-            .map(|((size, _), shares)| Some((f64::from(*size), spread_of(shares)?.median)))
-            .collect()
+        let length = self.sizes.iter().map(|(_, runs)| runs.len()).min()?;
+        let rounds: Vec<Vec<f64>> = (0..length)
+            .filter_map(|round| {
+                let values = self.sizes.iter().map(|(_, runs)| runs[round].counting(metric));
+                values.collect()
+            })
+            .collect();
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let means: Vec<f64> = rounds.iter().map(|values| mean(values)).collect();
+        let points = self.sizes.iter().enumerate().map(|(place, (size, _))| {
+            let level = rounds.iter().zip(&means);
+            let level = level.map(|(values, own)| values[place] * (mean(&means) / own));
+            Some((f64::from(*size), spread_of(level.collect())?.median))
+        });
+        points.collect()
     }
 
     /// What is aimed at, as lines of the table of aims.
@@ -355,7 +351,7 @@ mod tests {
     fn flat_and_falling_and_straight_are_judged() {
         let good = curve(
             Grows::Rooms,
-            &[(10, 10.0, 1.0), (100, 11.0, 10.0), (1_000, 11.4, 100.0)],
+            &[(10, 10.0, 1.0), (100, 11.0, 10.0), (1_000, 11.5, 100.0)],
         );
         assert_eq!(verdicts(&good), ["met", "met"]);
         let bad = curve(
