@@ -59,7 +59,7 @@ export function judge (fault, figures, slack = 1) {
 }
 
 /** @param {number | undefined} value */
-export const shown = (value) => value === undefined ? '-' : String(Math.abs(value) >= 100 ? Math.round(value) : Math.round(value * 10) / 10)
+export const shown = (value) => value === undefined ? '-' : String(Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)))
 
 /** Lines with their columns below each other. @param {string[][]} rows @param {number[]} [right] columns that hold numbers */
 export function table (rows, right = []) {

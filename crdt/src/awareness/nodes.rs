@@ -75,11 +75,6 @@ impl Awareness {
             .map(|(client, present)| (client, present.clock))
     }
 
-    /// Whether there is anybody to tell of in [`Awareness::clocks`].
-    pub fn knows_anybody(&self) -> bool {
-        !(self.present.is_empty() && self.removed.is_empty())
-    }
-
     /// Goes on from the [`Awareness::clocks`] of another node. At first contact that is for everybody: who was there and comes here
     /// is known as somebody who returns, and who came here before is announced again if it was announced there at the clock it has here.
     /// Later it is only taken note of. Returns the ids to announce.

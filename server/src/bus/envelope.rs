@@ -117,7 +117,7 @@ pub enum Message {
         payload: Bytes,
     },
     /// The clocks at which presence was announced on the sender's node, so that nobody who moves knows later ones than are told
-    /// elsewhere. It is not repaired when it is lost.
+    /// elsewhere. It goes ahead of all presence of a node, so what was lost of it comes with the next answer.
     Clocks {
         /// Ids and clocks, unchecked.
         clocks: Bytes,

@@ -296,10 +296,8 @@ impl Room {
                         has_told_clocks: false,
                     },
                 );
-                if self.awake.awareness.knows_anybody() {
-                    let clocks = self.awake.awareness.clocks();
-                    remote.publish(Message::Clocks { clocks });
-                }
+                let clocks = self.awake.awareness.clocks();
+                remote.publish(Message::Clocks { clocks });
                 // It is told of this room soon.
                 remote.digest_due = remote.digest_due.min(now + jittered(BUS_DIGEST_MS));
             }

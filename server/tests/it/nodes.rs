@@ -1,5 +1,7 @@
 //! Several servers over one store: what one accepts, all have, whatever the bus between them loses.
 
+use std::cell::Cell;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use roomtone_crdt::{Doc, Message, Update};
 use roomtone_persistence::{FaultyStore, MemoryStore};
-use roomtone_server::bus::memory::{Faults, Network};
+use roomtone_server::bus::memory::{Faults, Network, Packet};
 use roomtone_server::bus::{Bus, Event, Message as Said, RedisAddress, Subscription};
 use roomtone_server::limits::{BUS_DIGEST_MS, BUS_SILENCE_MS_MAX, Limits};
 use roomtone_server::room::Voice;
@@ -398,6 +400,60 @@ async fn who_comes_with_the_opening_of_a_room_is_seen_by_those_who_have_just_ask
             assert_eq!(sees(watcher).await, [7, 8, 9], "opened {wait_ms} ms later");
         }
         assert_eq!(sees(&mut mover).await, [7, 8, 9], "opened {wait_ms} ms later");
+    }
+}
+
+/// A node that has just started is asked for its clients before it hears the others: their first word to it is lost.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_to_a_node_that_does_not_hear_yet_sees_everybody_once_it_does() {
+    let network = Network::new(1);
+    let buses: Vec<Bus> = (0..3).map(|_| network.node()).collect();
+    let started = buses[2].node();
+    let worlds = worlds(buses);
+    let mut mover = worlds[0].join("d", Voice::YWebsocket).await;
+    let mut other = worlds[0].join("d", Voice::YWebsocket).await;
+    let _witness = worlds[1].join("d", Voice::YWebsocket).await;
+    says(&mover, 9, 5, "{}").await;
+    says(&other, 8, 5, "{}").await;
+    assert_eq!(sees(&mut mover).await, [8, 9]);
+    // The other one moves first, and is known there at a clock of its own.
+    other.leave();
+    other = worlds[1].join("d", Voice::YWebsocket).await;
+    says(&other, 8, 5, "{}").await;
+    assert_eq!(sees(&mut mover).await, [8, 9]);
+    mover.leave();
+    assert!(worlds[0].hub.stop(Duration::from_secs(5)).await);
+    tokio::time::sleep(A_MOMENT).await;
+
+    network.carry_by_hand();
+    let mut back = worlds[2].join("d", Voice::YWebsocket).await;
+    back.present = mem::take(&mut mover.present);
+    back.forget_others(9);
+    // Clients take over the clock at which they are told of themselves.
+    says(&back, 9, back.present[&9].0, "{}").await;
+    carry(&network, |packet| packet.to() != 2).await;
+    assert_eq!(sees(&mut back).await, [9], "the test is about nothing");
+    // The first that it hears is the answer to its question.
+    network.tell_of_gap(started);
+    let has_asked = Cell::new(false);
+    for _ in 0..10 {
+        carry(&network, |packet| {
+            has_asked.set(has_asked.get() || packet.from() == 2);
+            has_asked.get()
+        })
+        .await;
+    }
+    assert_eq!(sees(&mut back).await, [8, 9]);
+    assert_eq!(sees(&mut other).await, [8, 9]);
+}
+
+/// Brings what these rooms say to each other for a while, as far as it is to arrive.
+async fn carry(network: &Network, arrives: impl Fn(&Packet) -> bool) {
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        for packet in network.take().iter().filter(|packet| arrives(packet)) {
+            network.deliver(packet);
+        }
     }
 }
 

@@ -189,6 +189,15 @@ impl Peer {
         }
     }
 
+    /// What y-websocket does when its socket is gone: nobody else is here, and the clocks stay known.
+    pub(crate) fn forget_others(&mut self, own: u64) {
+        for (client, (_, state)) in &mut self.present {
+            if *client != own {
+                *state = "null".to_owned();
+            }
+        }
+    }
+
     /// Who is here, as this client sees it.
     pub(crate) fn sees(&self) -> Vec<u64> {
         let here = self.present.iter().filter(|(_, (_, state))| state != "null");

@@ -42,6 +42,11 @@ impl Awake {
             return;
         }
         remote.announced.extend(&local);
+        if is_whole {
+            // Whoever asks may have missed what it was told when it was first heard; who is there may know everybody from elsewhere.
+            let clocks = self.awareness.clocks();
+            remote.publish(Message::Clocks { clocks });
+        }
         let update = self.awareness.encode_for_nodes(&local, &gone);
         remote.publish(Message::Awareness {
             update,
