@@ -344,8 +344,12 @@ visit("a room that does not answer says so, and opens when it does", async () =>
   await server.kill();
   await ada.get("join-button").click();
   await ada.sees("notice", "does not answer");
-  await server.start();
+  // While nothing answers: once the server is back the page may be faster than the hand, and the button is gone.
+  let attempts = 0;
+  for (const kind of ["websocket", "request"]) ada.page.on(kind, () => attempts++);
   await ada.page.getByRole("button", { name: "Try now" }).click();
+  await until("it tries", () => attempts > 0);
+  await server.start();
   await ada.connected();
   await until("the notice is gone", async () => !(await ada.get("notice").isVisible()));
 });
