@@ -296,6 +296,7 @@ impl Room {
                         has_told_clocks: false,
                     },
                 );
+                // Also where nobody is known: the first clocks that a node hears count for more, and later ones hold what it told itself.
                 let clocks = self.awake.awareness.clocks();
                 remote.publish(Message::Clocks { clocks });
                 // It is told of this room soon.
