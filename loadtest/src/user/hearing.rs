@@ -87,7 +87,10 @@ impl User {
 
     /// Before it is synced a hole is nothing strange: the rest is still to come.
     fn take(&mut self, update: &Bytes, since: Instant, is_synced: bool) -> Result<(), String> {
-        let checked = Update::check(update.clone())
+        let checked = self
+            .brief
+            .ledger
+            .check(update)
             .map_err(|error| format!("an update that cannot be read: {error}"))?;
         let metrics = &self.brief.metrics;
         for range in &checked.extent().structs {
@@ -113,8 +116,15 @@ impl User {
                 metrics.record(Trend::Delivery, &arrived.delivery_ms);
             }
         }
-        for range in &checked.extent().deletes {
-            if let Some(received) = self.received.get_mut(&range.client) {
+        for ranges in checked
+            .extent()
+            .deletes
+            .chunk_by(|one, next| one.client == next.client)
+        {
+            let Some(received) = self.received.get_mut(&ranges[0].client) else {
+                continue;
+            };
+            for range in ranges {
                 let delivery_ms = received.take_deleted(range.from, range.to, since);
                 metrics.add(Counter::Deliveries, delivery_ms.len() as u64);
                 if self.brief.scenario.measured {
