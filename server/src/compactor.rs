@@ -10,12 +10,22 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::ambient;
-use crate::limits::{COMPACTION_QUEUE_COUNT_MAX, COMPACTION_RETRY_MS_MAX, COMPACTION_RETRY_MS_MIN};
+use crate::limits::{
+    COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_USUAL,
+    COMPACTION_QUEUE_COUNT_MAX, COMPACTION_RETRY_MS_MAX, COMPACTION_RETRY_MS_MIN,
+};
 use crate::metrics;
 
 /// What the last compaction of a document found it to be, in bytes; 0 until the next one has. It tells a room, which only sees
 /// what comes in, how much of that was overwritten.
 pub type Measured = Arc<AtomicUsize>;
+
+/// Bytes of log at which the compaction of a document is due that the last one found to be so large. In proportion, so that the
+/// work stays in proportion to what was written; a small document may have a log of several times its size.
+pub fn due_at_bytes(doc_bytes: usize) -> usize {
+    let small = (doc_bytes * 4).clamp(COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_USUAL);
+    (doc_bytes / 4).clamp(small, COMPACTION_LOG_BYTES_MAX)
+}
 
 /// A cheap handle to the compaction task.
 #[derive(Clone)]
@@ -151,4 +161,26 @@ fn pause(failures: u32) -> Duration {
         .saturating_mul(1 << failures.min(20))
         .min(COMPACTION_RETRY_MS_MAX);
     Duration::from_millis(longest / 2 + ambient::up_to(longest - longest / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compaction_is_due_by_the_size_of_the_document() {
+        const KIB: usize = 1024;
+        for (doc_kib, due_kib) in [
+            (0, 128),
+            (32, 128),
+            (64, 256),
+            (128, 512),
+            (2_048, 512),
+            (4_096, 1_024),
+            (16_384, 4_096),
+            (20_480, 4_096),
+        ] {
+            assert_eq!(due_at_bytes(doc_kib * KIB), due_kib * KIB, "{doc_kib} KiB");
+        }
+    }
 }

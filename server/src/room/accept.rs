@@ -10,7 +10,7 @@ use super::release::Held;
 use super::turn::{Kind, Waiting};
 use crate::ambient;
 use crate::close::Close;
-use crate::limits::{COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN};
+use crate::compactor;
 use crate::metrics;
 
 impl Room {
@@ -141,8 +141,8 @@ impl Room {
         awake.grow(bytes);
         awake.log_bytes += bytes;
         awake.log_rows += 1;
-        let due = (awake.doc_bytes_estimate / 4).clamp(COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_MAX);
-        if awake.log_bytes >= due {
+        let measured_bytes = awake.doc_bytes_estimate.saturating_sub(awake.unmeasured_bytes);
+        if awake.log_bytes >= compactor::due_at_bytes(measured_bytes) {
             // These may come too late for it.
             awake.log_bytes = bytes;
             awake.log_rows = 1;
