@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::ambient;
 use crate::limits::{
-    COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_USUAL,
-    COMPACTION_QUEUE_COUNT_MAX, COMPACTION_RETRY_MS_MAX, COMPACTION_RETRY_MS_MIN,
+    COMPACTION_LOG_BYTES_MAX, COMPACTION_LOG_BYTES_MIN, COMPACTION_QUEUE_COUNT_MAX, COMPACTION_RETRY_MS_MAX,
+    COMPACTION_RETRY_MS_MIN, COMPACTION_SMALL_LOG_BYTES_MAX,
 };
 use crate::metrics;
 
@@ -23,7 +23,7 @@ pub type Measured = Arc<AtomicUsize>;
 /// Bytes of log at which the compaction of a document is due that the last one found to be so large. In proportion, so that the
 /// work stays in proportion to what was written; a small document may have a log of several times its size.
 pub fn due_at_bytes(doc_bytes: usize) -> usize {
-    let small = (doc_bytes * 4).clamp(COMPACTION_LOG_BYTES_MIN, COMPACTION_LOG_BYTES_USUAL);
+    let small = (doc_bytes * 4).clamp(COMPACTION_LOG_BYTES_MIN, COMPACTION_SMALL_LOG_BYTES_MAX);
     (doc_bytes / 4).clamp(small, COMPACTION_LOG_BYTES_MAX)
 }
 

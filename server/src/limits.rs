@@ -196,9 +196,10 @@ pub const COLLECTION_MS_MIN: u64 = 1_000;
 /// Log bytes since the last snapshot that make a compaction due, at least. What it merges it has in memory many times over, and
 /// that should not be more than the open room takes.
 pub const COMPACTION_LOG_BYTES_MIN: usize = 128 * 1024;
-/// The same of a document of a quarter of this size or more: it is loaded and written whole each time.
-pub const COMPACTION_LOG_BYTES_USUAL: usize = 512 * 1024;
-/// The same at most, of documents of which a quarter is as much: a compaction holds in memory what it merges.
+/// What four times the document's size, or the least, may come to; a quarter of its size may be more. It is loaded and written whole
+/// each time.
+pub const COMPACTION_SMALL_LOG_BYTES_MAX: usize = 512 * 1024;
+/// Log bytes that make a compaction of any document due: it holds in memory what it merges.
 pub const COMPACTION_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Log rows that make a compaction due when a room falls asleep.
 pub const COMPACTION_SLEEP_ROWS_MIN: usize = 16;
